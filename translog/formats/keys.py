@@ -1,0 +1,67 @@
+"""Ed25519 keys and signatures, by the one rule in docs/formats/signatures.md.
+
+The rule is libsodium's, and PyNaCl (which contains libsodium) is the only code that applies it.
+A faster verifier may take its place when it gives the same answer on every vector in
+tests/data/ed25519.json.
+"""
+
+from hashlib import sha256
+
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.exceptions import BadSignatureError
+
+from translog.errors import SignatureError
+
+ED25519 = 0x01  # the signature type, numbered as in c2sp.org/signed-note
+SEED_BYTES = 32
+PUBLIC_KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+
+
+def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> None:
+    """Check that `signature` is the key's signature of `message`.
+
+    Spec: docs/formats/signatures.md.
+
+    Raises:
+        SignatureError: it is not, or the key or the signature is not as long as it must be.
+    """
+    # libsodium is given pointers, not lengths: nothing shorter than these may reach it.
+    if len(public_key) != PUBLIC_KEY_BYTES:
+        raise SignatureError(
+            f"Ed25519 public key has {len(public_key)} bytes, want {PUBLIC_KEY_BYTES}"
+        )
+    if len(signature) != SIGNATURE_BYTES:
+        raise SignatureError(
+            f"Ed25519 signature has {len(signature)} bytes, want {SIGNATURE_BYTES}"
+        )
+    try:
+        crypto_sign_open(signature + message, public_key)
+    except BadSignatureError as error:
+        raise SignatureError(
+            f"Ed25519 signature {signature[:8].hex()}… is not by key {public_key.hex()}"
+        ) from error
+
+
+def key_sha256(public_key: bytes) -> bytes:
+    """Return the 32 bytes by which entries and registries name a key."""
+    return sha256(public_key).digest()
+
+
+class SigningKey:
+    """An Ed25519 private key. Neither `repr` nor `str` shows the secret."""
+
+    __slots__ = ("_secret", "public_key")
+
+    def __init__(self, seed: bytes) -> None:
+        """Make the key pair of a 32-byte seed (RFC 8032 calls it the private key)."""
+        if len(seed) != SEED_BYTES:
+            raise ValueError(f"Ed25519 seed has {len(seed)} bytes, want {SEED_BYTES}")
+        self.public_key, self._secret = crypto_sign_seed_keypair(seed)
+
+    def __repr__(self) -> str:
+        return f"SigningKey(public_key={self.public_key.hex()})"
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature of `message`: the same one every time."""
+        return crypto_sign(message, self._secret)[:SIGNATURE_BYTES]
