@@ -1,0 +1,166 @@
+"""Canonical JSON: docs/formats/canonical.md. The one byte form of a value, and strict parsing.
+
+Canonical bytes are what Python's own encoder writes; a text is accepted only if the strict
+standard parser accepts it. orjson does both several times faster, and differs in four ways: it
+keeps the last of two equal keys, reads integers of 2^64 and more as floats, prints floats its own
+way, and serializes types that are not JSON. Its results are therefore used only where they are
+provably the same:
+
+- `made_of(value, EXACT)`: every value is a dict, list, str, int, bool or None, so there is no
+  float to print and no integer that became one.
+- OPT_STRICT_INTEGER: orjson itself refuses integers beyond 53 bits.
+- A text is *compact* when it is as long as orjson's compact form of its value. That form spends
+  the least possible on every token (no white space, shortest escapes, shortest integers), and a
+  key that occurs twice costs at least five more bytes (`"":0,`). So a text as short as that has
+  no key twice, and strict parsing would give the same value.
+
+Whatever is not proved goes to the standard library, which decides.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Set
+from typing import Any
+
+import orjson
+
+from translog.errors import MalformedError, TooLargeError
+
+MAX_DEPTH = 64  # arrays and objects inside each other; `[]` is one deep
+INTEGERS = range(-(2**63), 2**63)
+
+EXACT: frozenset[type] = frozenset({str, int, bool, type(None)})
+_SCALARS = EXACT | {float}
+_INTEGER_CHARS = len(str(INTEGERS.start))
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+
+
+def canonical(value: Any) -> bytes:
+    """Return the canonical bytes of a JSON value.
+
+    Raises:
+        TypeError, ValueError: the value is not JSON, which is a bug of the caller.
+    """
+    if made_of(value, EXACT):
+        compact = _compact(value)
+        if compact is not None:
+            return compact
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def canonical_without(value: Mapping[str, Any], apart: Set[str]) -> bytes:
+    """Return the canonical bytes of an object less the members named in `apart`."""
+    return canonical({name: member for name, member in value.items() if name not in apart})
+
+
+def parse(raw: bytes, *, limit: int) -> Any:
+    """Read JSON, strictly.
+
+    Raises:
+        TooLargeError: more than `limit` bytes; nothing else was looked at.
+        MalformedError: not JSON in UTF-8, or a BOM, a lone surrogate, a key twice in one object,
+            NaN, an infinite or an out of range number, or nesting beyond MAX_DEPTH.
+    """
+    value = _read(raw, limit)
+    if made_of(value, EXACT):
+        compact = _compact(value)
+        if compact is not None and len(compact) == len(raw):
+            return value
+    return _decide(raw, value)
+
+
+def parse_apart(raw: bytes, *, limit: int, apart: Set[str]) -> tuple[dict[str, Any], bytes]:
+    """Read an object, strictly: return it, and the canonical bytes of it less some members.
+
+    The same as `parse` and `canonical_without`, in one go: a signed document leaves out the
+    members that hold its own hash and signature, and its bytes are written once for both the
+    hash and the proof that the text is compact.
+
+    Raises:
+        TooLargeError, MalformedError: as `parse`, or not an object.
+    """
+    value = _read(raw, limit)
+    if type(value) is dict and made_of(value, EXACT):
+        members = value.copy()
+        cut = _compact({name: members.pop(name) for name in apart if name in members})
+        rest = _compact(members)
+        if rest is not None and cut is not None:
+            # {a} and {b} make {a,b}: two braces less and a comma more. {} adds nothing.
+            saved = 1 if len(rest) > 2 and len(cut) > 2 else 2
+            if len(rest) + len(cut) - saved == len(raw):
+                return value, rest
+    value = _decide(raw, value)
+    if type(value) is not dict:
+        raise MalformedError(f"json: has a {type(value).__name__}, want an object")
+    return value, canonical_without(value, apart)
+
+
+def made_of(value: Any, scalars: frozenset[type]) -> bool:
+    """Say whether every value inside is an object, an array or one of `scalars`, within MAX_DEPTH.
+
+    Types are compared exactly: a subclass may print itself in another way.
+    """
+    fits = scalars.issuperset
+    level: list[Any] = [(value,)]
+    for _ in range(MAX_DEPTH + 1):
+        deeper: list[Any] = []
+        for container in level:
+            members = container.values() if type(container) is dict else container
+            if not fits(map(type, members)):
+                for member in members:
+                    kind = type(member)
+                    if kind is dict or kind is list:
+                        deeper.append(member)
+                    elif kind not in scalars:
+                        return False
+        if not deeper:
+            return True
+        level = deeper
+    return False
+
+
+def _read(raw: bytes, limit: int) -> Any:
+    """Return what orjson reads: right, but for repeated keys and numbers out of range."""
+    if len(raw) > limit:
+        raise TooLargeError(f"json: has {len(raw)} bytes, want at most {limit}")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise MalformedError(f"json: {error}") from error
+
+
+def _compact(value: Any) -> bytes | None:
+    """Return the sorted compact form that orjson writes, or None where it refuses to."""
+    try:
+        return orjson.dumps(value, option=_SORTED)
+    except orjson.JSONEncodeError:
+        return None
+
+
+def _decide(raw: bytes, value: Any) -> Any:
+    """Parse with the standard library what orjson has read as `value`, and refuse the rest."""
+    # First the depth, of the value at hand, so that the recursive parser never goes deeper.
+    if not made_of(value, _SCALARS):
+        raise MalformedError(f"json: nests deeper than {MAX_DEPTH}")
+    return _STRICT.decode(raw.decode())
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise MalformedError(f"json: has the key {twice[:80]!r} twice in one object")
+    return members
+
+
+def _bounded(digits: str) -> int:
+    # Length first: converting a long run of digits takes quadratic time.
+    if len(digits) > _INTEGER_CHARS or int(digits) not in INTEGERS:
+        raise MalformedError(f"json: {digits[:80]!r} is out of range, want -2^63 <= n < 2^63")
+    return int(digits)
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_distinct, parse_int=_bounded)
