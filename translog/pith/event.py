@@ -1,0 +1,307 @@
+"""Events: docs/formats/event.md. A statement about one record, signed, that never changes.
+
+The signed part is the *content*: an event without `signature`, `content_sha256` and `event_id`.
+Its canonical bytes, the 64 bytes of the signature and the unsigned `signed_at` are all that a log
+has to keep: `restore` makes the whole event from them.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from translog.errors import HashError, MalformedError, SignatureError, SubjectError, TooLargeError
+from translog.formats.canonical import canonical_without, parse_apart
+from translog.formats.canonical import parse as parse_json
+from translog.formats.keys import SigningKey
+from translog.formats.strict import shown
+from translog.pith import shape
+from translog.pith.key import FINGERPRINT_BYTES
+from translog.pith.receipt import check_receipt
+from translog.pith.record import canonical_sha256, check_number, parse_pith_number
+from translog.pith.signature import NAMES as SIGNATURE_NAMES
+from translog.pith.signature import Signature
+
+MAX_EVENT_BYTES = 1 << 20
+# Canonical floats can be longer than what was sent, and what is stored must be readable again.
+MAX_CONTENT_BYTES = MAX_EVENT_BYTES - 4096
+
+SIGNED_MESSAGE = "open_graph_event_sha256_bytes"
+
+# The lists of a merged state that hold the events of a type: docs/formats/merge.md.
+LISTED_TYPES: Mapping[str, str] = {
+    "graph_snapshot": "graph_snapshots",
+    "author_attestation": "author_attestations",
+    "timestamp_anchor": "timestamp_anchors",
+    "storage_attestation": "storage_attestations",
+    "citation_signature": "citation_signatures",
+    "replication_record": "replication_records",
+    "correction": "corrections",
+    "mirror_hint": "mirror_hints",
+}
+RECORD_CREATED = "record_created"
+TIME_BEACON = "time_beacon"
+KNOWN_TYPES = frozenset({RECORD_CREATED, TIME_BEACON, *LISTED_TYPES})
+
+_APART = frozenset({"signature", "content_sha256", "event_id"})
+_CONTENT = frozenset(
+    {
+        "schema_version",
+        "event_type",
+        "subject_pith_number",
+        "target",
+        "payload",
+        "signer",
+        "created_at",
+        "supersedes",
+        "prev_event",
+    }
+)
+_EVENT = _CONTENT | _APART
+_SIGNER = frozenset({"signer_id", "signer_type", "key_id", "public_key_fingerprint"})
+_RECORD_CREATED = frozenset(
+    {
+        "canonical_record",
+        "canonical_sha256",
+        "receipt",
+        "attestation_state",
+        "source_kind",
+        "source_id",
+        "source_version",
+    }
+)
+
+
+# NamedTuples, not dataclasses: a log makes these for every event it is sent, and a frozen dataclass
+# takes five times as long to make.
+class Signer(NamedTuple):
+    """Who signed. Only the fingerprint is proved by a signature; the names are the key's claims."""
+
+    signer_id: str
+    signer_type: str
+    key_id: str
+    fingerprint: str
+
+
+class Event(NamedTuple):
+    """A well-formed event whose hash and id are right. Its signature is not verified.
+
+    Attributes:
+        content: canonical bytes of the signed part.
+        content_sha256: 32 bytes: their hash, which is what was signed.
+        event_type: one of KNOWN_TYPES or a later one.
+        subject: the Pith Number it is about; the origin of a log for a time beacon.
+        created_at: when its signer says it was made, to the second.
+        signer: who is said to have signed it.
+        signature: 64 bytes.
+        signed_at: when it is said to have been signed. Not signed itself.
+        value: the whole event, as parsed. Not to be modified.
+    """
+
+    content: bytes
+    content_sha256: bytes
+    event_type: str
+    subject: str
+    created_at: str
+    signer: Signer
+    signature: bytes
+    signed_at: str
+    value: Mapping[str, Any]
+
+    @property
+    def event_id(self) -> str:
+        return event_id(self.content_sha256)
+
+
+def event_id(content_sha256: bytes) -> str:
+    """Return the name of the event with this 32-byte hash."""
+    return f"sha256:{content_sha256.hex()}"
+
+
+def parse(raw: bytes) -> Event:
+    """Read one event from JSON.
+
+    Raises:
+        TooLargeError: more than MAX_EVENT_BYTES.
+        MalformedError: not strict JSON, or a member is missing, unknown or not of its kind.
+        HashError: `content_sha256` or `event_id` is not that of the content.
+    """
+    value, content = parse_apart(raw, limit=MAX_EVENT_BYTES, apart=_APART)
+    return _event(value, content)
+
+
+def from_value(value: Any) -> Event:
+    """Read one event out of JSON that is parsed already, such as a bundle's.
+
+    Raises:
+        TooLargeError, MalformedError, HashError: as `parse`.
+    """
+    shape.exact(value, _EVENT, "event")
+    return _event(value, canonical_without(value, _APART))
+
+
+def verify(event: Event, public_key: bytes) -> None:
+    """Check that `public_key` is the key the event names, and signed it.
+
+    Raises:
+        SignatureError: it is another key, or the signature is not of this event.
+    """
+    Signature(
+        key_id=event.signer.key_id,
+        fingerprint=event.signer.fingerprint,
+        signature=event.signature,
+        signed_at=event.signed_at,
+    ).verify(event.content_sha256, public_key)
+
+
+def check_subject(event: Event) -> None:
+    """Check that the event is about what it says it is about.
+
+    Raises:
+        MalformedError: the payload of a `record_created` has not its shape.
+        SubjectError: the subject is no Pith Number, or not that of the record in the payload, or
+            the payload's parts are about different records.
+    """
+    if event.event_type == TIME_BEACON:
+        return
+    try:
+        parse_pith_number(event.subject)
+    except MalformedError as error:
+        raise SubjectError(f"subject of a {event.event_type} event: {error}") from error
+    if event.event_type == RECORD_CREATED:
+        _check_record_created(event.value["payload"], event.subject)
+
+
+def restore(content: bytes, signature: bytes, signed_at: str) -> dict[str, Any]:
+    """Return the whole event, equal to what was sent, from what a log keeps of it.
+
+    Raises:
+        MalformedError: `content` is not JSON: what was stored is not what was accepted.
+    """
+    value: dict[str, Any] = parse_json(content, limit=MAX_EVENT_BYTES)
+    signer = value["signer"]
+    return _complete(
+        value,
+        sha256(content).digest(),
+        Signature(
+            key_id=signer["key_id"],
+            fingerprint=signer["public_key_fingerprint"],
+            signature=signature,
+            signed_at=signed_at,
+        ),
+    )
+
+
+def sign(draft: Mapping[str, Any], key: SigningKey, signed_at: str) -> dict[str, Any]:
+    """Return the whole event of a draft that holds the content's members and no others.
+
+    Raises:
+        MalformedError: the draft is not the content of an event.
+        SignatureError: the draft's signer names another key.
+    """
+    shape.exact(dict(draft), _CONTENT, "draft of an event")
+    signer = shape.exact(draft["signer"], _SIGNER, "signer")
+    digest = sha256(canonical_without(draft, _APART)).digest()
+    signature = Signature.make(digest, key, key_id=signer["key_id"], signed_at=signed_at)
+    if signature.fingerprint != signer["public_key_fingerprint"]:
+        raise SignatureError(
+            f"draft names key {shown(signer['public_key_fingerprint'])}, "
+            f"signed with {signature.fingerprint}"
+        )
+    value = _complete(draft, digest, signature)
+    from_value(value)
+    return value
+
+
+def _event(value: dict[str, Any], content: bytes) -> Event:
+    shape.exact(value, _EVENT, "event")
+    if len(content) > MAX_CONTENT_BYTES:
+        raise TooLargeError(
+            f"event content has {len(content)} bytes, want at most {MAX_CONTENT_BYTES}"
+        )
+    shape.constant(value, "schema_version", "1.0", "event")
+    shape.label(value, "target", "event")
+    shape.mapping(value, "payload", "event")
+    _check_links(value)
+    signer = _signer(value["signer"])
+    signature = _signature(value["signature"], signer)
+    digest = sha256(content).digest()
+    _check_hashes(value, digest)
+    return Event(
+        content,
+        digest,
+        shape.label(value, "event_type", "event"),
+        shape.label(value, "subject_pith_number", "event"),
+        shape.seconds(value, "created_at", "event"),
+        signer,
+        signature.signature,
+        signature.signed_at,
+        value,
+    )
+
+
+def _signer(value: Any) -> Signer:
+    shape.exact(value, _SIGNER, "signer")
+    return Signer(
+        shape.label(value, "signer_id", "signer"),
+        shape.label(value, "signer_type", "signer"),
+        shape.label(value, "key_id", "signer"),
+        shape.hex_digits(value, "public_key_fingerprint", FINGERPRINT_BYTES, "signer"),
+    )
+
+
+def _signature(value: Any, signer: Signer) -> Signature:
+    shape.exact(value, SIGNATURE_NAMES, "event signature")
+    signature = Signature.from_json(value, SIGNED_MESSAGE, "event signature")
+    # These two are not signed where they stand here: they must repeat what is.
+    if signature.key_id != signer.key_id or signature.fingerprint != signer.fingerprint:
+        raise MalformedError(
+            f"event signature is by key {signature.key_id!r} {signature.fingerprint}, "
+            f"want the signer's, {signer.key_id!r} {signer.fingerprint}"
+        )
+    return signature
+
+
+def _check_links(value: Mapping[str, Any]) -> None:
+    supersedes = shape.array(value, "supersedes", "event")
+    if not all(map(shape.is_event_id, supersedes)):
+        raise MalformedError(f"event supersedes is {shown(supersedes)}, want event ids")
+    if value["prev_event"] is not None:
+        shape.event_id(value, "prev_event", "event")
+
+
+def _check_hashes(value: Mapping[str, Any], digest: bytes) -> None:
+    content_sha256 = digest.hex()
+    if value["content_sha256"] != content_sha256:
+        stated = shape.hex_digits(value, "content_sha256", 32, "event")
+        raise HashError(f"event content_sha256 is {stated}, computed {content_sha256}")
+    if value["event_id"] != f"sha256:{content_sha256}":
+        stated = shape.event_id(value, "event_id", "event")
+        raise HashError(f"event event_id is {stated}, computed sha256:{content_sha256}")
+
+
+def _check_record_created(payload: Mapping[str, Any], subject: str) -> None:
+    lacks = sorted(_RECORD_CREATED - payload.keys())
+    if lacks:
+        raise MalformedError(f"record_created payload lacks {', '.join(lacks)}")
+    shape.label(payload, "attestation_state", "payload")
+    record = payload["canonical_record"]
+    check_number(record, subject)
+    computed = canonical_sha256(record).hex()
+    if payload["canonical_sha256"] != computed:
+        raise SubjectError(
+            f"payload canonical_sha256 is {shown(payload['canonical_sha256'])}, computed {computed}"
+        )
+    for name, want in record["source"].items():
+        found = payload[f"source_{name}"]
+        if type(found) is not type(want) or found != want:
+            raise SubjectError(f"payload source_{name} is {shown(found)}, want {want!r}")
+    check_receipt(payload["receipt"], record)
+
+
+def _complete(content: Mapping[str, Any], digest: bytes, signature: Signature) -> dict[str, Any]:
+    return {
+        **content,
+        "signature": signature.to_json(SIGNED_MESSAGE),
+        "content_sha256": digest.hex(),
+        "event_id": event_id(digest),
+    }

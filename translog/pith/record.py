@@ -1,0 +1,143 @@
+"""Canonical records and Pith Numbers: docs/formats/event.md, "The canonical record".
+
+A Pith Number is the year a work was submitted and the first 130 bits of its record's hash, so
+it can be computed from the record by anyone and never has to be looked up.
+"""
+
+import re
+import unicodedata
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from translog.errors import MalformedError, SubjectError
+from translog.formats.canonical import INTEGERS, canonical
+from translog.formats.strict import shown
+from translog.pith import shape
+
+SUFFIX_CHARS = 26
+SHORT_CHARS = (8, 12, 16)
+
+_NUMBER = re.compile(r"pith:([0-9]{4}):([A-Z2-7]{26})")
+_RECORD = frozenset({"schema_version", "source", "metadata"})
+_SOURCE = frozenset({"kind", "id", "version"})
+_METADATA = frozenset(
+    {
+        "license",
+        "primary_cat",
+        "submitted_at",
+        "cross_cats_sorted",
+        "title_canon_sha256",
+        "abstract_canon_sha256",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PithNumber:
+    """The parts of `pith:2024:HAMJZSQVKL4VHWOAINCHUE26II`."""
+
+    year: str
+    suffix: str
+
+    def __str__(self) -> str:
+        return f"pith:{self.year}:{self.suffix}"
+
+    @property
+    def short(self) -> str:
+        """The form for people, `pith:HAMJZSQV`. Not unique for ever."""
+        return f"pith:{self.suffix[: SHORT_CHARS[0]]}"
+
+
+def parse_pith_number(value: Any) -> PithNumber:
+    """Read a full Pith Number.
+
+    Raises:
+        MalformedError: anything else, short forms too.
+    """
+    match = _NUMBER.fullmatch(value) if type(value) is str else None
+    if match is None:
+        raise MalformedError(f"pith number is {shown(value)}, want pith:YYYY:<26 base32 letters>")
+    return PithNumber(year=match[1], suffix=match[2])
+
+
+def check_record(record: Any) -> None:
+    """Check that `record` has the shape of a canonical record, schema version 1.0.
+
+    Raises:
+        MalformedError: a member is missing, unknown or not of its kind.
+    """
+    shape.exact(record, _RECORD, "canonical_record")
+    shape.constant(record, "schema_version", "1.0", "canonical_record")
+    check_source(record["source"])
+    metadata = shape.exact(record["metadata"], _METADATA, "metadata")
+    if metadata["license"] is not None:
+        shape.text(metadata, "license", "metadata")
+    shape.label(metadata, "primary_cat", "metadata")
+    shape.seconds(metadata, "submitted_at", "metadata")
+    shape.hex_digits(metadata, "title_canon_sha256", 32, "metadata")
+    shape.hex_digits(metadata, "abstract_canon_sha256", 32, "metadata")
+    categories = shape.array(metadata, "cross_cats_sorted", "metadata")
+    if not all(type(name) is str for name in categories) or sorted(set(categories)) != categories:
+        raise MalformedError(
+            f"metadata cross_cats_sorted is {shown(categories)}, want strings, each once, in order"
+        )
+
+
+def check_source(source: Any) -> None:
+    """Check the shape of `source`: which version of which document where.
+
+    Raises:
+        MalformedError: it has another.
+    """
+    shape.exact(source, _SOURCE, "source")
+    shape.label(source, "kind", "source")
+    shape.label(source, "id", "source")
+    version = source["version"]
+    if type(version) is not int or not 1 <= version < INTEGERS.stop:
+        raise MalformedError(f"source version is {shown(version)}, want an integer from 1")
+
+
+def canonical_sha256(record: Mapping[str, Any]) -> bytes:
+    """Return the 32-byte hash of a canonical record: what its receipt signs."""
+    return sha256(canonical(record)).digest()
+
+
+def pith_number(record: Mapping[str, Any]) -> str:
+    """Return the Pith Number of a record that `check_record` has passed."""
+    suffix = b32encode(canonical_sha256(record)).decode()[:SUFFIX_CHARS]
+    return str(PithNumber(year=record["metadata"]["submitted_at"][:4], suffix=suffix))
+
+
+def check_number(record: Any, number: str) -> None:
+    """Check that `number` is the Pith Number of `record`.
+
+    Raises:
+        MalformedError: the record has not the shape of one.
+        SubjectError: it is another record's number.
+    """
+    check_record(record)
+    if pith_number(record) != number:
+        raise SubjectError(f"canonical_record has number {pith_number(record)}, want {number!r}")
+
+
+def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
+    """Return the other names of a record, sorted by kind: short forms, and what arXiv calls it."""
+    suffix = parse_pith_number(pith_number(record)).suffix
+    names = {f"pith_short_{chars}": suffix[:chars] for chars in SHORT_CHARS}
+    source = record["source"]
+    if source["kind"] == "arxiv":
+        names["arxiv"] = source["id"]
+        names["arxiv_version"] = f"{source['id']}v{source['version']}"
+        names["doi"] = f"10.48550/arxiv.{source['id']}"
+    return [
+        {"alias_kind": kind, "alias_value": names[kind], "created_at": created_at}
+        for kind in sorted(names)
+    ]
+
+
+def canonical_text(title_or_abstract: str) -> str:
+    """Return the form whose hash a record holds: NFC, single spaces, stripped, lower case."""
+    return " ".join(unicodedata.normalize("NFC", title_or_abstract).split()).lower()
