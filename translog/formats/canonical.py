@@ -7,7 +7,7 @@ way, and serializes types that are not JSON. Its results are therefore used only
 provably the same:
 
 - `made_of(value, EXACT)`: every value is a dict, list, str, int, bool or None, so there is no
-  float to print and no integer that became one.
+  float to print, and none that was an integer in the text.
 - OPT_STRICT_INTEGER: orjson itself refuses integers beyond 53 bits.
 - A text is *compact* when it is as long as orjson's compact form of its value. That form spends
   the least possible on every token (no white space, shortest escapes, shortest integers), and a
@@ -30,7 +30,7 @@ MAX_DEPTH = 64  # arrays and objects inside each other; `[]` is one deep
 INTEGERS = range(-(2**63), 2**63)
 
 EXACT: frozenset[type] = frozenset({str, int, bool, type(None)})
-_SCALARS = EXACT | {float}
+SCALARS = EXACT | {float}
 _INTEGER_CHARS = len(str(INTEGERS.start))
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -56,23 +56,25 @@ def canonical_without(value: Mapping[str, Any], apart: Set[str]) -> bytes:
     return canonical({name: member for name, member in value.items() if name not in apart})
 
 
-def parse(raw: bytes, *, limit: int) -> Any:
+def parse(raw: bytes, *, limit: int, depth: int = MAX_DEPTH) -> Any:
     """Read JSON, strictly.
 
     Raises:
         TooLargeError: more than `limit` bytes; nothing else was looked at.
         MalformedError: not JSON in UTF-8, or a BOM, a lone surrogate, a key twice in one object,
-            NaN, an infinite or an out of range number, or nesting beyond MAX_DEPTH.
+            NaN, an infinite or an out of range number, or nesting deeper than `depth`.
     """
     value = _read(raw, limit)
-    if made_of(value, EXACT):
+    if made_of(value, EXACT, depth):
         compact = _compact(value)
         if compact is not None and len(compact) == len(raw):
             return value
-    return _decide(raw, value)
+    return _decide(raw, value, depth)
 
 
-def parse_apart(raw: bytes, *, limit: int, apart: Set[str]) -> tuple[dict[str, Any], bytes]:
+def parse_apart(
+    raw: bytes, *, limit: int, apart: Set[str], depth: int = MAX_DEPTH
+) -> tuple[dict[str, Any], bytes]:
     """Read an object, strictly: return it, and the canonical bytes of it less some members.
 
     The same as `parse` and `canonical_without`, in one go: a signed document leaves out the
@@ -83,7 +85,7 @@ def parse_apart(raw: bytes, *, limit: int, apart: Set[str]) -> tuple[dict[str, A
         TooLargeError, MalformedError: as `parse`, or not an object.
     """
     value = _read(raw, limit)
-    if type(value) is dict and made_of(value, EXACT):
+    if type(value) is dict and made_of(value, EXACT, depth):
         members = value.copy()
         cut = _compact({name: members.pop(name) for name in apart if name in members})
         rest = _compact(members)
@@ -92,20 +94,20 @@ def parse_apart(raw: bytes, *, limit: int, apart: Set[str]) -> tuple[dict[str, A
             saved = 1 if len(rest) > 2 and len(cut) > 2 else 2
             if len(rest) + len(cut) - saved == len(raw):
                 return value, rest
-    value = _decide(raw, value)
+    value = _decide(raw, value, depth)
     if type(value) is not dict:
         raise MalformedError(f"json: has a {type(value).__name__}, want an object")
     return value, canonical_without(value, apart)
 
 
-def made_of(value: Any, scalars: frozenset[type]) -> bool:
-    """Say whether every value inside is an object, an array or one of `scalars`, within MAX_DEPTH.
+def made_of(value: Any, scalars: frozenset[type], depth: int = MAX_DEPTH) -> bool:
+    """Say whether every value inside is an object, an array or one of `scalars`, within `depth`.
 
     Types are compared exactly: a subclass may print itself in another way.
     """
     fits = scalars.issuperset
     level: list[Any] = [(value,)]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(depth + 1):
         deeper: list[Any] = []
         for container in level:
             members = container.values() if type(container) is dict else container
@@ -140,11 +142,11 @@ def _compact(value: Any) -> bytes | None:
         return None
 
 
-def _decide(raw: bytes, value: Any) -> Any:
+def _decide(raw: bytes, value: Any, depth: int) -> Any:
     """Parse with the standard library what orjson has read as `value`, and refuse the rest."""
     # First the depth, of the value at hand, so that the recursive parser never goes deeper.
-    if not made_of(value, _SCALARS):
-        raise MalformedError(f"json: nests deeper than {MAX_DEPTH}")
+    if not made_of(value, SCALARS, depth):
+        raise MalformedError(f"json: nests deeper than {depth}")
     return _STRICT.decode(raw.decode())
 
 

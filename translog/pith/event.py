@@ -10,7 +10,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from translog.errors import HashError, MalformedError, SignatureError, SubjectError, TooLargeError
-from translog.formats.canonical import canonical_without, parse_apart
+from translog.formats.canonical import (
+    MAX_DEPTH,
+    SCALARS,
+    canonical_without,
+    made_of,
+    parse_apart,
+)
 from translog.formats.canonical import parse as parse_json
 from translog.formats.keys import SigningKey
 from translog.formats.strict import shown
@@ -22,6 +28,7 @@ from translog.pith.signature import NAMES as SIGNATURE_NAMES
 from translog.pith.signature import Signature
 
 MAX_EVENT_BYTES = 1 << 20
+MAX_EVENT_DEPTH = MAX_DEPTH - 16  # so that a bundle, which holds events further in, can be read
 # Canonical floats can be longer than what was sent, and what is stored must be readable again.
 MAX_CONTENT_BYTES = MAX_EVENT_BYTES - 4096
 
@@ -125,7 +132,7 @@ def parse(raw: bytes) -> Event:
         MalformedError: not strict JSON, or a member is missing, unknown or not of its kind.
         HashError: `content_sha256` or `event_id` is not that of the content.
     """
-    value, content = parse_apart(raw, limit=MAX_EVENT_BYTES, apart=_APART)
+    value, content = parse_apart(raw, limit=MAX_EVENT_BYTES, apart=_APART, depth=MAX_EVENT_DEPTH)
     return _event(value, content)
 
 
@@ -136,6 +143,8 @@ def from_value(value: Any) -> Event:
         TooLargeError, MalformedError, HashError: as `parse`.
     """
     shape.exact(value, _EVENT, "event")
+    if not made_of(value, SCALARS, MAX_EVENT_DEPTH):
+        raise MalformedError(f"event nests deeper than {MAX_EVENT_DEPTH}")
     return _event(value, canonical_without(value, _APART))
 
 

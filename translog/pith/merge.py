@@ -1,0 +1,174 @@
+"""The deterministic merge, pith-open-graph-merge-v1: docs/formats/merge.md.
+
+A state is a function of the *set* of events: not of their order, nor of how often each is given.
+Everything that is decided about one event alone comes first (is it valid?), then what is decided
+between events (do they contradict, does one replace another?), and sorting comes last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from translog.errors import SubjectError, TranslogError
+from translog.formats.canonical import canonical, canonical_without
+from translog.formats.strict import shown
+from translog.pith.event import (
+    LISTED_TYPES,
+    RECORD_CREATED,
+    Event,
+    check_subject,
+    from_value,
+    verify,
+)
+from translog.pith.key import find, keyring
+from translog.pith.record import canonical_sha256
+from translog.pith.shape import is_event_id
+
+MERGE_VERSION = "pith-open-graph-merge-v1"
+
+
+def merge(
+    pith_number: str,
+    canonical_record: Mapping[str, Any],
+    source_aliases: Iterable[Mapping[str, str]],
+    events: Iterable[Mapping[str, Any]],
+    keys: Iterable[bytes],
+) -> dict[str, Any]:
+    """Return the state of a record, `state_sha256` included.
+
+    Args:
+        pith_number: the record's.
+        canonical_record: the record, checked by the caller to have this number.
+        source_aliases: copied into the state.
+        events: whole events as JSON values, in any order, valid or not.
+        keys: the public keys whose events count. All others are invalid, as `unknown-key`.
+    """
+    record_sha256 = canonical_sha256(canonical_record).hex()
+    ring = keyring(keys)
+    valid: dict[str, Event] = {}
+    invalid: dict[str, dict[str, Any]] = {}
+    for value in events:
+        try:
+            event = judge(value, ring, pith_number, record_sha256)
+        except TranslogError as error:
+            refusal = _invalid_event(value, error)
+            invalid[refusal["event_sha256"]] = refusal
+        else:
+            valid[event.event_id] = event
+    equivocations = _equivocations(valid.values())
+    contradicted = {event_id for each in equivocations for event_id in each["event_ids"]}
+    applied = sorted(
+        (event for event_id, event in valid.items() if event_id not in contradicted), key=order
+    )
+    state = {
+        "state_type": "pith_open_graph_state",
+        "state_version": "1.0",
+        "pith_number": pith_number,
+        "merge_version": MERGE_VERSION,
+        "event_count": len(valid) + len(invalid),
+        "valid_event_count": len(valid),
+        "invalid_event_count": len(invalid),
+        "equivocation_count": len(equivocations),
+        "current": {
+            "canonical_record": canonical_record,
+            "source_aliases": list(source_aliases),
+            **_current(applied),
+        },
+        "equivocations": equivocations,
+        "invalid_events": [invalid[event_sha256] for event_sha256 in sorted(invalid)],
+        "applied_event_ids": [event.event_id for event in applied],
+    }
+    return {**state, "state_sha256": state_sha256(state)}
+
+
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """Return the hash that a state with these members has to state."""
+    return sha256(canonical_without(state, {"state_sha256"})).hexdigest()
+
+
+def judge(value: Any, ring: Mapping[str, bytes], pith_number: str, record_sha256: str) -> Event:
+    """Return a valid event about this record.
+
+    Args:
+        value: a whole event.
+        ring: `keyring` of the keys whose events count.
+        pith_number: the record's.
+        record_sha256: its hash, in hex.
+
+    Raises:
+        TranslogError: of a class whose `code` is the reason why it is not valid.
+    """
+    event = from_value(value)
+    verify(event, find(ring, event.signer.fingerprint))
+    check_subject(event)
+    if event.subject != pith_number:
+        raise SubjectError(f"event is about {shown(event.subject)}, want {pith_number}")
+    if event.event_type == RECORD_CREATED:
+        found = event.value["payload"]["canonical_sha256"]
+        if found != record_sha256:
+            raise SubjectError(f"event creates record {found}, want {record_sha256}")
+    return event
+
+
+def order(event: Event) -> tuple[bool, str, str]:
+    """Sort key of applied events: the creation of the record first, then by time and id."""
+    return event.event_type != RECORD_CREATED, event.created_at, event.event_id
+
+
+def _invalid_event(value: Any, error: TranslogError) -> dict[str, Any]:
+    """Say what was refused and why. The hash names it: the id it states may be wrong, or none."""
+    stated = value.get("event_id") if isinstance(value, Mapping) else None
+    return {
+        "event_sha256": sha256(canonical(value)).hexdigest(),
+        "event_id": stated if is_event_id(stated) else None,
+        "reason": error.code,
+    }
+
+
+def _equivocations(valid: Iterable[Event]) -> list[dict[str, Any]]:
+    """Return the groups of events of which at most one should have been signed."""
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for event in valid:
+        if event.event_type == RECORD_CREATED:
+            groups[RECORD_CREATED, "", ""].append(event.event_id)
+        prev_event = event.value["prev_event"]
+        if prev_event is not None:
+            # One signer is one key: `signer_id` is only what the key's holder writes there.
+            groups["prev_event", event.signer.fingerprint, prev_event].append(event.event_id)
+    return [
+        {
+            "kind": kind,
+            "public_key_fingerprint": fingerprint or None,
+            "prev_event": prev_event or None,
+            "event_ids": sorted(event_ids),
+        }
+        for (kind, fingerprint, prev_event), event_ids in sorted(groups.items())
+        if len(event_ids) > 1
+    ]
+
+
+def _current(applied: Iterable[Event]) -> dict[str, Any]:
+    """Return what the events say now: each in the list of its type, the superseded left out."""
+    applied = list(applied)
+    superseded = {
+        (event.signer.fingerprint, event_id)
+        for event in applied
+        for event_id in event.value["supersedes"]
+    }
+    current: dict[str, Any] = {RECORD_CREATED: None, **{name: [] for name in LISTED_TYPES.values()}}
+    for event in applied:
+        if (event.signer.fingerprint, event.event_id) in superseded:
+            continue
+        item = {
+            "event_id": event.event_id,
+            "target": event.value["target"],
+            "created_at": event.created_at,
+            "signer": event.value["signer"],
+            "payload": event.value["payload"],
+        }
+        if event.event_type == RECORD_CREATED:
+            current[RECORD_CREATED] = item
+        elif event.event_type in LISTED_TYPES:
+            current[LISTED_TYPES[event.event_type]].append(item)
+    return current
