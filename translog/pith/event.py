@@ -184,16 +184,17 @@ def restore(content: bytes, signature: bytes, signed_at: str) -> dict[str, Any]:
     """Return the whole event, equal to what was sent, from what a log keeps of it.
 
     Raises:
-        MalformedError: `content` is not JSON: what was stored is not what was accepted.
+        MalformedError: `content` is not that of an event: it is not what was accepted.
     """
-    value: dict[str, Any] = parse_json(content, limit=MAX_EVENT_BYTES)
-    signer = value["signer"]
+    value = parse_json(content, limit=MAX_EVENT_BYTES)
+    shape.exact(value, _CONTENT, "event content")
+    signer = _signer(value["signer"])
     return _complete(
         value,
         sha256(content).digest(),
         Signature(
-            key_id=signer["key_id"],
-            fingerprint=signer["public_key_fingerprint"],
+            key_id=signer.key_id,
+            fingerprint=signer.fingerprint,
             signature=signature,
             signed_at=signed_at,
         ),
