@@ -102,7 +102,7 @@ def split_bundle(content: bytes, count: int) -> list[bytes]:
     for index in range(count):
         start = at + LENGTH_BYTES
         at = start + int.from_bytes(content[at:start], "big")
-        if start > len(content) or at > len(content):
+        if at > len(content):  # or the length itself was cut short: then `start` is over, too
             raise MalformedError(
                 f"entry bundle of {len(content)} bytes ends in entry {index}, want {count} entries"
             )

@@ -51,6 +51,7 @@ BAD_BODIES += [
     f"{ORIGIN}\n7\n{ROOT}\n\n",
     f"x\n{ORIGIN}\n7\n{ROOT}\n",
 ]
+BAD_BODIES += [f"{ORIGIN}\n7\n{ROOT}\nextension"]
 BAD_BODIES += [f"{ORIGIN}\r\n7\r\n{ROOT}\r\n", f"{ORIGIN}\n7\n{ROOT[:-2]}F=\n"]
 BAD_BODIES += [f"{origin}\n7\n{ROOT}\n" for origin in ["a b", "a+b", "a\u00a0b", "a\tb", "x" * 256]]
 

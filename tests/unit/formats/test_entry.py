@@ -53,7 +53,11 @@ def test_a_bundle_of_any_entries_is_read() -> None:
 
 def test_a_bundle_as_long_as_ours_is_still_cut_where_its_lengths_say() -> None:
     # 2 entries and 262 bytes, as two of ours would have; and lengths that only look like ours.
-    for entries in [[b"x" * 128, b"y" * 130], [b"x" * 130, b"y" * 128], [bytes([129]) * 257, b"y"]]:
+    for entries in [
+        [b"x" * 128, b"y" * 130],
+        [bytes(130), b"y" * 128],
+        [bytes([129]) * 257, b"y"],
+    ]:
         content = encode_bundle(entries)
         assert parse_bundle(content, 2) == entries
 
@@ -68,6 +72,12 @@ def test_a_bundle_with_more_or_fewer_entries_is_refused(entries: list[bytes]) ->
     for other in {1, count - 1, min(count + 1, 256)} - {count}:
         with pytest.raises(MalformedError):
             parse_bundle(content, other)
+
+
+def test_a_length_whose_low_byte_alone_is_ours_is_not_ours() -> None:
+    content = b"\x01" + encode_bundle(OURS[:2])[1:]  # 385 and not 129
+    with pytest.raises(MalformedError):
+        parse_bundle(content, 2)
 
 
 def test_a_257th_entry_is_refused() -> None:

@@ -117,7 +117,7 @@ def test_the_size_is_looked_at_before_anything_else() -> None:
 GOOD_LINE = SIGNED.rpartition(b"\n\n")[2]
 MALFORMED = [b"", b"\n", b"\n\n", b"text\n", b"text\n\n", GOOD_LINE, b"text\n" + GOOD_LINE]
 MALFORMED += [b"text" + b"\n\n" + GOOD_LINE[:-1], b"text\n\n" + GOOD_LINE + b"\n"]
-MALFORMED += [b"text\n\n" + GOOD_LINE + b"x\n", b"text\n\n" + GOOD_LINE + b"x"]
+MALFORMED += [b"text\n\n" + GOOD_LINE + b"x\n", b"text\n\n" + GOOD_LINE[:-1] + b"x"]
 MALFORMED += [b"te\xffxt\n\n" + GOOD_LINE, b"te\xed\xa0\x80xt\n\n" + GOOD_LINE]  # a surrogate
 MALFORMED += [b"te" + bytes([code]) + b"xt\n\n" + GOOD_LINE for code in range(32) if code != 10]
 MALFORMED += [b"text\r\n\r\n" + GOOD_LINE, b"text\n\n" + GOOD_LINE.replace(b"\n", b"\r\n")]
