@@ -1,0 +1,135 @@
+"""Signed events in the shape of real ones, as many as wanted, the same for the same seed."""
+
+import json
+import random
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+
+from translog.formats.canonical import canonical
+from translog.formats.keys import SigningKey
+from translog.pith import event
+from translog.pith.key import PithKey, fingerprint_hex
+from translog.pith.receipt import make_receipt
+from translog.pith.record import canonical_sha256, pith_number
+
+BUNDLE = "HAMJZSQVKL4VHWOAINCHUE26II.bundle.json"
+CREATED_AT = "2026-06-01T00:00:00Z"
+SIGNED_AT = "2026-06-01T00:00:00.000000Z"
+SIGNER_ID = "registry.example"
+KEY_ID = "example-2026"
+KEY = SigningKey(sha256(b"translog test signer").digest())
+PITH_KEY = PithKey(
+    key_id=KEY_ID,
+    public_key=KEY.public_key,
+    signer_id=SIGNER_ID,
+    rotates_at=None,
+    url="https://registry.example/key.json",
+    notes="",
+)
+
+
+def real_bundle() -> bytes:
+    """Return the real bundle as it was published."""
+    return resources.files("translog.data").joinpath(BUNDLE).read_bytes()
+
+
+def real_events() -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads(real_bundle())["events"]
+    return events
+
+
+def signer(key: SigningKey = KEY) -> dict[str, str]:
+    return {
+        "signer_id": SIGNER_ID,
+        "signer_type": "pith_registry",
+        "key_id": KEY_ID,
+        "public_key_fingerprint": fingerprint_hex(key.public_key),
+    }
+
+
+def record(number: int) -> dict[str, Any]:
+    """Return the canonical record of paper `number`."""
+    return {
+        "schema_version": "1.0",
+        "source": {"kind": "arxiv", "id": f"2606.{number:05d}", "version": 1},
+        "metadata": {
+            "license": "http://creativecommons.org/licenses/by/4.0/",
+            "primary_cat": "cs.CL",
+            "submitted_at": "2026-06-01T00:00:00Z",
+            "cross_cats_sorted": [],
+            "title_canon_sha256": sha256(b"title %d" % number).hexdigest(),
+            "abstract_canon_sha256": sha256(b"abstract %d" % number).hexdigest(),
+        },
+    }
+
+
+def created(number: int, key: SigningKey = KEY) -> dict[str, Any]:
+    """Return the signed `record_created` event of paper `number`."""
+    about = record(number)
+    receipt = make_receipt(
+        about,
+        key,
+        key_id=KEY_ID,
+        builder_version="test",
+        now=SIGNED_AT,
+    )
+    payload = {
+        "canonical_record": about,
+        "canonical_sha256": canonical_sha256(about).hex(),
+        "receipt": receipt,
+        "attestation_state": "computed",
+        "source_kind": "arxiv",
+        "source_id": about["source"]["id"],
+        "source_version": 1,
+    }
+    return _signed("record_created", "record", pith_number(about), payload, key)
+
+
+def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, Any]:
+    """Return a signed `graph_snapshot` event of paper `number`: 1 to 5 KB with the items."""
+    random_ = random.Random(number)
+    real = real_payload()
+    shot = {**real["graph_snapshot"], "paper": {**real["graph_snapshot"]["paper"]}}
+    shot["paper"]["title"] = _words(random_, 12)
+    shot["paper"]["abstract_excerpt"] = _words(random_, 90)
+    shot["claims"] = {
+        "count": items,
+        "items": [
+            {**item, "text": _words(random_, 30)} for item in shot["claims"]["items"][:items]
+        ],
+    }
+    shot["claims"]["snapshot_sha256"] = sha256(
+        canonical({"payload": shot["claims"]["items"]})
+    ).hexdigest()
+    payload = {"graph_snapshot": shot, "verdict_id": f"{number:032x}"}
+    return _signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
+
+
+def real_payload() -> dict[str, Any]:
+    payload: dict[str, Any] = real_events()[1]["payload"]
+    return payload
+
+
+def _words(random_: random.Random, count: int) -> str:
+    letters = "etaoinshrdlucmfwypvbgk"
+    return " ".join(
+        "".join(random_.choices(letters, k=random_.randint(2, 10))) for _ in range(count)
+    )
+
+
+def _signed(
+    event_type: str, target: str, subject: str, payload: dict[str, Any], key: SigningKey
+) -> dict[str, Any]:
+    draft = {
+        "event_type": event_type,
+        "subject_pith_number": subject,
+        "target": target,
+        "payload": payload,
+        "signer": signer(key),
+        "created_at": CREATED_AT,
+        "supersedes": [],
+        "prev_event": None,
+        "schema_version": "1.0",
+    }
+    return event.sign(draft, key, SIGNED_AT)

@@ -1,0 +1,104 @@
+"""Bundles and states of what the log holds about one record, signed with the log's key.
+
+A bundle is a function of the record and the checkpoint: whoever asks twice under one checkpoint
+gets the same bytes, and any mirror with the same events and keys gets the same state.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from translog.errors import MissingError, TooLargeError
+from translog.formats.entry import Entry
+from translog.formats.note import NoteSigner
+from translog.log import reader
+from translog.pith.build import build_bundle
+from translog.pith.event import MAX_EVENT_BYTES, restore
+from translog.pith.key import PithKey
+from translog.pith.record import SUFFIX_CHARS, parse_pith_number
+from translog.store import log, registry
+from translog.store.bodies import unpack
+
+MAX_EVENTS = 10_000  # of one record in one bundle
+
+
+def pith_key(signer: NoteSigner, base_url: str) -> PithKey:
+    """Return the log's own key as bundles name it."""
+    verifier = signer.verifier
+    return PithKey(
+        key_id=f"{signer.name}+{verifier.key_id.hex()}",
+        public_key=verifier.public_key,
+        signer_id=signer.name,
+        rotates_at=None,
+        url=f"{base_url}/keys.json",
+        notes=f"Signs the bundles and, as {verifier.vkey}, the checkpoints of this log.",
+    )
+
+
+def bundle(
+    db: sqlite3.Connection, size: int, suffix: str, signer: NoteSigner, base_url: str
+) -> dict[str, Any]:
+    """Make the signed bundle of the record whose Pith Number ends in `suffix`.
+
+    Args:
+        size: of the checkpoint: events past it are not in the bundle.
+        suffix: the 26 characters, or a beginning of 8, 12 or 16 that only one record has.
+        base_url: where the log is served, without a slash at the end.
+
+    Raises:
+        MalformedError: `suffix` is not base32.
+        MissingError: there is no such record, or more than one.
+        TooLargeError: it has more events than a bundle holds.
+    """
+    events = _events(db, size, suffix)
+    number = _one_number(suffix, [event["subject_pith_number"] for event in events])
+    keys = [row.key for row in registry.read_signers(db) if _signed_any(row, events)]
+    own = pith_key(signer, base_url)
+    others = [key for key in keys if key.public_key != own.public_key]
+    return build_bundle(
+        pith_number=number,
+        events=[event for event in events if event["subject_pith_number"] == number],
+        keys=[*others, own],
+        built_at=_time(log.read_signed_at(db, size)),
+        base_url=base_url,
+        timestamp_proofs=[],
+        mirror_hints=[],
+        signing_key=signer.key,
+    )
+
+
+def _events(db: sqlite3.Connection, size: int, suffix: str) -> list[dict[str, Any]]:
+    leaves = reader.find_subject(db, size, suffix, MAX_EVENTS + 1)
+    if len(leaves) > MAX_EVENTS:
+        raise TooLargeError(f"record {suffix} has more than {MAX_EVENTS} events")
+    events = [event_of(leaf) for leaf in leaves]
+    return [event for event in events if _is_about(event, suffix)]
+
+
+def event_of(leaf: log.Leaf) -> dict[str, Any]:
+    """Return the whole event that a leaf was made of."""
+    content = unpack(leaf.body, limit=MAX_EVENT_BYTES)
+    return restore(content, Entry.parse(leaf.entry).signature, leaf.signed_at)
+
+
+def _is_about(event: dict[str, Any], suffix: str) -> bool:
+    subject = event["subject_pith_number"]
+    return subject.startswith("pith:") and parse_pith_number(subject).suffix.startswith(suffix)
+
+
+def _one_number(suffix: str, numbers: Sequence[str]) -> str:
+    found = sorted(set(numbers))
+    if not found:
+        raise MissingError(f"record {suffix[:SUFFIX_CHARS]!r} is not in this log")
+    if len(found) > 1:
+        raise MissingError(f"record {suffix!r} could be {' or '.join(found[:5])}: give the whole")
+    return found[0]
+
+
+def _signed_any(row: registry.SignerRow, events: Sequence[dict[str, Any]]) -> bool:
+    return any(event["signer"]["public_key_fingerprint"] == row.key.fingerprint for event in events)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,119 @@
+"""A log's directory: what lies in it, how one is made, and how it is opened for writing.
+
+DIR/log.db        the log (SQLite, WAL)
+DIR/log.key       the private key that signs heads and bundles; mode 0600; in no backup
+DIR/signed-head   the last signed head, kept apart from the database: see log/publisher
+DIR/lock          held by the one process that writes
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from translog.errors import ConflictError, MissingError, UnavailableError, VerificationError
+from translog.formats.checkpoint import check_origin
+from translog.formats.keys import SEED_BYTES
+from translog.formats.note import NoteSigner, Verifier
+from translog.store import database, keys, log
+from translog.store.files import Lock
+from translog.store.log import Identity
+
+DATABASE = "log.db"
+KEY = "log.key"
+SIGNED_HEAD = "signed-head"
+LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogDirectory:
+    """Where a log is, and who it is.
+
+    Attributes:
+        path: its directory.
+        verifier: its name and public key.
+    """
+
+    path: Path
+    verifier: Verifier
+
+    @property
+    def origin(self) -> str:
+        return self.verifier.name
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    @property
+    def signed_head(self) -> Path:
+        return self.path / SIGNED_HEAD
+
+    def read_signer(self) -> NoteSigner:
+        """Return the log's private key.
+
+        Raises:
+            VerificationError: the file holds another log's key.
+            MissingError, UnavailableError: as `files.read_private`.
+        """
+        signer = keys.read_key(self.path / KEY)
+        if signer.verifier != self.verifier:
+            raise VerificationError(
+                f"{self.path / KEY} is the key of {signer.verifier.vkey},"
+                f" want that of {self.verifier.vkey}"
+            )
+        return signer
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the log's one writer while the block runs.
+
+        Raises:
+            ConflictError: another process is.
+        """
+        with closing(Lock(self.path / LOCK)):
+            yield
+
+
+def create(path: Path, origin: str) -> LogDirectory:
+    """Make a new log with a new key, and nothing in it.
+
+    Raises:
+        MalformedError: the origin is not a name that a log can have.
+        ConflictError: there is a log at `path`, or part of one.
+    """
+    check_origin(origin)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be made: {error}") from error
+    with closing(Lock(path / LOCK)):
+        for name in (DATABASE, KEY, SIGNED_HEAD):
+            if (path / name).exists():
+                raise ConflictError(f"{path / name} exists already: there is a log, or part of one")
+        # The key first: a database without its key could never be signed for.
+        signer = keys.write_key(path / KEY, origin, secrets.token_bytes(SEED_BYTES))
+        with closing(database.create(path / DATABASE)) as db, database.transaction(db):
+            log.write_identity(db, Identity(origin, signer.key.public_key))
+    return LogDirectory(path=path, verifier=signer.verifier)
+
+
+def find(path: Path) -> LogDirectory:
+    """Return the log at `path`.
+
+    Raises:
+        MissingError: there is none.
+    """
+    if not (path / DATABASE).is_file():
+        raise MissingError(f"{path} has no {DATABASE}: `translog init` makes a log")
+    with closing(database.open_reader(path / DATABASE)) as db, database.translated(path):
+        identity = log.read_identity(db)
+    return LogDirectory(
+        path=path, verifier=Verifier(name=identity.origin, public_key=identity.public_key)
+    )
+
+
+def open_reader(directory: LogDirectory) -> sqlite3.Connection:
+    return database.open_reader(directory.database)

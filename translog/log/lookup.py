@@ -1,0 +1,48 @@
+"""Sixty-four bits by which an event is found again: of its hash, and of its subject.
+
+Both are the beginnings of hashes, so they are spread evenly, and one table holds them. What is
+found under a prefix is a candidate and is compared in full; two events may share a prefix, and
+whoever spends 2**32 hashes to make two that do gains nothing.
+"""
+
+from hashlib import sha256
+
+from translog.errors import MalformedError
+
+BITS = 64
+BITS_A_CHAR = 5
+NUMBER_PREFIX_CHARS = len("pith:2024:")
+# RFC 4648 base32 digits to those that int() reads.
+DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghijklmnopqrstuv")
+LONGEST = -(-BITS // BITS_A_CHAR)  # 13 characters of base32 hold 65 bits
+
+
+def of_hash(content_sha256: bytes) -> int:
+    """Return the prefix of an event's hash, as SQLite holds it: signed, in the same order."""
+    return int.from_bytes(content_sha256[:8], "big") - (1 << BITS - 1)
+
+
+def of_subject(subject: str) -> int:
+    """Return the prefix of a Pith Number's digest; of a hash of any other subject."""
+    if subject.startswith("pith:"):
+        return range_of_suffix(subject[NUMBER_PREFIX_CHARS:])[0]
+    return of_hash(sha256(subject.encode()).digest())
+
+
+def range_of_suffix(suffix: str) -> tuple[int, int]:
+    """Return the lowest and the highest prefix of digests that begin with `suffix`.
+
+    Raises:
+        MalformedError: it is not base32 in capitals.
+    """
+    head = suffix[:LONGEST]
+    if not head or not head.isascii() or not head.isalnum() or not set(head) <= ALPHABET:
+        raise MalformedError(f"Pith Number {suffix[:40]!r} is not base32 in capitals")
+    spare = BITS - BITS_A_CHAR * len(head)
+    number = int(head.translate(DIGITS), 32)
+    lo = number << spare if spare >= 0 else number >> -spare
+    hi = lo + (1 << max(spare, 0)) - 1
+    return lo - (1 << BITS - 1), hi - (1 << BITS - 1)
+
+
+ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")

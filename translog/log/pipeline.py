@@ -1,0 +1,254 @@
+"""From raw bytes to places in the log, on every core, in order, and never more than fits.
+
+Submissions wait in one bounded line. Intake threads take units from its front and check them at
+the same time (verifying a signature runs outside Python's global lock); one thread appends what
+is checked, in the line's order, with everything that has become ready meanwhile as one batch. So
+a lone event is committed alone at once, and a crowd shares one fsync.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from translog.errors import BusyError, TranslogError, UnavailableError
+from translog.log import registry
+from translog.log.intake import Admitted, admit
+from translog.log.registry import Registry
+from translog.log.sequencer import Placed, Sequencer
+from translog.store.bodies import Packer
+
+Result = Placed | TranslogError
+Deliver = Callable[[list[Result]], None]
+
+UNIT_EVENTS = 64  # what one thread checks before it looks up
+BATCH_EVENTS = 1_024  # what one transaction holds at most
+MAX_WAITING_EVENTS = 16_384
+MAX_WAITING_BYTES = 64 << 20
+# A disk that fills up is told of while there is still room for what was promised.
+MIN_FREE_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class _Submission:
+    """What one caller sent, and how to answer when the last of it is placed."""
+
+    deliver: Deliver
+    results: list[Result]
+    missing: int
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A piece of a submission: the work of one thread at one time."""
+
+    submission: _Submission
+    start: int
+    raws: Sequence[bytes]
+    bytes: int
+    checked: list[Admitted | TranslogError] = field(default_factory=list)
+    ready: bool = False
+
+
+class Pipeline:
+    """Threads that take events in, from construction to `close`."""
+
+    def __init__(
+        self, sequencer: Sequencer, open_reader: Callable[[], sqlite3.Connection], folder: str
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            sequencer: used by one thread of the pipeline, and by nobody else.
+            open_reader: opens the log's database for reading the registry.
+            folder: on the disk that must not fill up.
+        """
+        self._sequencer = sequencer
+        self._open_reader = open_reader
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._ready = threading.Condition(self._lock)
+        self._unchecked: deque[_Unit] = deque()
+        self._line: deque[_Unit] = deque()  # every unit from submission to commit, in order
+        self._events = 0
+        self._bytes = 0
+        self._closing = False
+        self._failed: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(run,), name=name)
+            for name, run in [
+                *((f"intake-{number}", self._intake) for number in range(cores())),
+                ("sequencer", self._sequence),
+            ]
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Events that are taken in and not yet answered for."""
+        return self._events
+
+    def submit(self, raws: Sequence[bytes], deliver: Deliver) -> None:
+        """Queue events; `deliver` gets one result an event, in order, once all are durable.
+
+        It is called from a thread of the pipeline, exactly once, and must be quick.
+
+        Raises:
+            BusyError: there is no room in the line; nothing was queued.
+            UnavailableError: the log takes no more events.
+        """
+        if not raws:
+            deliver([])
+            return
+        submission = _Submission(deliver, [UnavailableError("not placed")] * len(raws), len(raws))
+        units = []
+        for start in range(0, len(raws), UNIT_EVENTS):
+            part = raws[start : start + UNIT_EVENTS]
+            units.append(_Unit(submission, start, part, sum(map(len, part))))
+        size = sum(unit.bytes for unit in units)
+        with self._lock:
+            self._refuse_if_stopped()
+            crowded = self._events + len(raws) > MAX_WAITING_EVENTS
+            if self._line and (crowded or self._bytes + size > MAX_WAITING_BYTES):
+                raise BusyError(
+                    f"{self._events} events ({self._bytes} bytes) wait: try again in a second"
+                )
+            self._events += len(raws)
+            self._bytes += size
+            self._unchecked.extend(units)
+            self._line.extend(units)
+            self._work.notify(len(units))
+
+    def close(self) -> None:
+        """Finish what is queued, answer for it, and end the threads."""
+        with self._lock:
+            self._closing = True
+            self._work.notify_all()
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _refuse_if_stopped(self) -> None:
+        if self._closing:
+            raise UnavailableError("log is being closed")
+        if self._failed is not None:
+            raise UnavailableError(f"log takes no more events: {self._failed!r}")
+        if self._sequencer.stopped is not None:
+            raise UnavailableError(f"log takes no more events: {self._sequencer.stopped}")
+
+    def _guard(self, run: Callable[[], None]) -> None:
+        """Run a thread's work. If it ends by a bug, nobody waits for an answer for ever."""
+        try:
+            run()
+        except BaseException as error:
+            with self._lock:
+                self._failed = error
+                orphans = {id(unit.submission): unit.submission for unit in self._line}
+                self._line.clear()
+                self._unchecked.clear()
+                self._events = self._bytes = 0
+                self._work.notify_all()
+                self._ready.notify_all()
+            for submission in orphans.values():
+                failure = UnavailableError(f"log stopped by a bug: {error!r}")
+                submission.deliver([failure] * len(submission.results))
+            raise  # to the thread's excepthook: a bug is shown, with its traceback
+
+    # Intake: any number of threads.
+
+    def _intake(self) -> None:
+        packer = Packer()
+        with closing(self._open_reader()) as db:
+            keys = registry.read(db)
+            while units := self._take_unchecked():
+                keys = registry.read(db, keys)
+                for unit in units:
+                    unit.checked = [_check(raw, keys, packer) for raw in unit.raws]
+                with self._lock:
+                    for unit in units:
+                        unit.ready = True
+                    if self._line and self._line[0].ready:
+                        self._ready.notify()
+
+    def _take_unchecked(self) -> list[_Unit]:
+        """Wait for units and take up to UNIT_EVENTS events of them; none when all is done."""
+        with self._lock:
+            while not self._unchecked and not self._closing and self._failed is None:
+                self._work.wait()
+            # A share, not all there is: the other threads shall have something to do as well.
+            share = max(1, min(UNIT_EVENTS, len(self._unchecked) // len(self._threads)))
+            units: list[_Unit] = []
+            events = 0
+            while self._unchecked and events < share:
+                units.append(self._unchecked.popleft())
+                events += len(units[-1].raws)
+            return units
+
+    # Sequencing: one thread.
+
+    def _sequence(self) -> None:
+        while units := self._take_ready():
+            batch = [done for unit in units for done in unit.checked if isinstance(done, Admitted)]
+            placed = iter(self._append(batch))
+            for unit in units:
+                results = [
+                    next(placed) if isinstance(done, Admitted) else done for done in unit.checked
+                ]
+                submission = unit.submission
+                submission.results[unit.start : unit.start + len(results)] = results
+                submission.missing -= len(results)
+                if not submission.missing:
+                    submission.deliver(submission.results)
+            with self._lock:
+                self._events -= sum(len(unit.raws) for unit in units)
+                self._bytes -= sum(unit.bytes for unit in units)
+
+    def _take_ready(self) -> list[_Unit]:
+        """Wait for checked units at the front of the line, and take what one batch holds."""
+        with self._lock:
+            while not (self._line and self._line[0].ready):
+                if (self._closing and not self._line) or self._failed is not None:
+                    return []
+                self._ready.wait()
+            units: list[_Unit] = []
+            events = 0
+            while self._line and self._line[0].ready and events < BATCH_EVENTS:
+                units.append(self._line.popleft())
+                events += len(units[-1].raws)
+            return units
+
+    def _append(self, batch: list[Admitted]) -> list[Result]:
+        try:
+            self._require_room()
+            return list(self._sequencer.append(batch))
+        except TranslogError as error:
+            return [error] * len(batch)
+
+    def _require_room(self) -> None:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError as error:
+            raise UnavailableError(f"{self._folder}: {error}") from error
+        free = disk.f_bavail * disk.f_frsize
+        if free < MIN_FREE_BYTES:
+            raise UnavailableError(
+                f"disk of {self._folder} has {free >> 20} MiB free, want {MIN_FREE_BYTES >> 20}:"
+                " nothing was logged; make room and send it again"
+            )
+
+
+def _check(raw: bytes, keys: Registry, packer: Packer) -> Admitted | TranslogError:
+    try:
+        return admit(raw, keys, packer)
+    except TranslogError as error:
+        return error
+
+
+def cores() -> int:
+    """Return how many intake threads there shall be: one a core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

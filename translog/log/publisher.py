@@ -1,0 +1,118 @@
+"""Signs heads, shows them, and never signs two that cannot both be true.
+
+Three things stand against a fork: the head is signed only if the stored hashes still make it; it
+must contain the last head that was signed, of which a copy is kept in a file outside the
+database; and at one size there is one note. A database put back from an old backup is behind
+that copy, and is refused here instead of being signed again in another way.
+
+What a crash means: nothing is shown before the copy and the row are on disk, so a head that
+anybody has seen is known here after any crash. A copy that is ahead of the row is signed over
+again by the next `publish`, to the same bytes: Ed25519 is deterministic.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from translog.errors import MissingError, TranslogError, VerificationError
+from translog.formats.checkpoint import (
+    Checkpoint,
+    SignedCheckpoint,
+    open_checkpoint,
+    sign_checkpoint,
+)
+from translog.formats.note import NoteSigner
+from translog.formats.tree import Read, root
+from translog.store import files, log
+from translog.store.database import snapshot, transaction
+
+
+class Publisher:
+    """The one signer of heads. Its caller holds the log's lock and calls from one thread."""
+
+    def __init__(self, db: sqlite3.Connection, signer: NoteSigner, copy: Path) -> None:
+        self._db = db
+        self._signer = signer
+        self._copy = copy
+
+    def publish(self, now: int) -> SignedCheckpoint:
+        """Sign the head as it stands, and keep it; return the newest signed head.
+
+        Nothing is signed if nothing has changed. May be called again after any error.
+
+        Args:
+            now: POSIX seconds, kept beside the checkpoint.
+
+        Raises:
+            VerificationError: what is stored contradicts itself, or the copy of the last head.
+            UnavailableError: the disk failed; nothing new is to be shown.
+        """
+        with snapshot(self._db):
+            shown = self._shown()
+            last = self._last()
+            head = log.read_head(self._db)
+            self._check_stored(head)
+            self._check_grown(last, shown, head)
+        if shown is not None and shown.size == head.size:
+            return shown
+        checkpoint = Checkpoint(origin=self._signer.name, size=head.size, root=head.root)
+        note = sign_checkpoint(checkpoint, self._signer.key)
+        files.write_atomically(self._copy, note)
+        with transaction(self._db):
+            log.write_checkpoint(self._db, head.size, note, now)
+        return open_checkpoint(note, self._signer.verifier)
+
+    def _shown(self) -> SignedCheckpoint | None:
+        note = log.read_checkpoint(self._db)
+        return None if note is None else open_checkpoint(note, self._signer.verifier)
+
+    def _last(self) -> SignedCheckpoint | None:
+        try:
+            note = files.read(self._copy)
+        except MissingError:
+            return None
+        try:
+            return open_checkpoint(note, self._signer.verifier)
+        except TranslogError as error:
+            raise VerificationError(
+                f"{self._copy} is not a head that this log signed: {error}. Put back the file"
+                " as it was; without it nobody here can tell an old database from the newest"
+            ) from error
+
+    def _check_stored(self, head: log.Head) -> None:
+        found = root(head.size, self._read(head.size))
+        if found != head.root:
+            raise VerificationError(
+                f"stored tiles give root {found.hex()} for size {head.size}, and the stored head"
+                f" has {head.root.hex()}: nothing is signed; `translog fsck` finds what changed"
+            )
+
+    def _check_grown(
+        self, last: SignedCheckpoint | None, shown: SignedCheckpoint | None, head: log.Head
+    ) -> None:
+        """Refuse a tree that does not contain every head that was signed before."""
+        if last is None:
+            if shown is None:
+                return
+            raise VerificationError(
+                f"{self._copy} is missing, and size {shown.size} was signed: put the file back;"
+                " without it nobody here can tell an old database from the newest"
+            )
+        for signed, where in ((last, str(self._copy)), (shown, "the database")):
+            if signed is None:
+                continue
+            if signed.size > head.size:
+                raise VerificationError(
+                    f"database is at size {head.size}, and a head of size {signed.size} was"
+                    f" signed ({where}): this is an old copy of the log. Put back the newest"
+                    " database; signing from here would fork the log. If the newest is lost,"
+                    " begin a new log under a new origin"
+                )
+            if root(signed.size, self._read(head.size)) != signed.root:
+                raise VerificationError(
+                    f"database has another tree below size {signed.size} than the head that was"
+                    f" signed ({where}): nothing is signed. Put back the database that was"
+                    " signed, or begin a new log under a new origin"
+                )
+
+    def _read(self, size: int) -> Read:
+        return lambda nodes: log.read_nodes(self._db, size, nodes)

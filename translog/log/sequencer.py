@@ -1,0 +1,156 @@
+"""Puts admitted events in order: one durable transaction a batch, and only then an answer.
+
+What a crash means: before the commit nothing happened, and nobody was told otherwise; after it
+everything else (checkpoints, bundles, exports) can be made again from what is stored.
+
+After any error of the disk the sequencer takes nothing more until it is made anew, from what is
+really stored: a failed write followed by guesses about what it left behind is how logs are lost.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from translog.errors import TranslogError, UnavailableError, VerificationError
+from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
+from translog.formats.tree import Node, fold, grow, subtrees
+from translog.log import lookup
+from translog.log.intake import Admitted
+from translog.store import log
+from translog.store.database import snapshot, transaction, translated
+from translog.store.log import Head, Leaf
+
+
+class Placed(NamedTuple):
+    """Where an event is in the log, durably.
+
+    Attributes:
+        index: of its leaf, for ever.
+        event_id: "sha256:…".
+        leaf_hash: of its entry.
+        duplicate: it was there before this call.
+    """
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    event_id: str
+    leaf_hash: Hash
+    duplicate: bool
+
+
+class Sequencer:
+    """The one writer of leaves. Its caller holds the log's lock and calls from one thread."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Begin from what is stored, once its hashes have been found to make its root.
+
+        Raises:
+            VerificationError: they do not: a stored hash was changed.
+        """
+        self._db = db
+        self._stopped: TranslogError | None = None
+        with snapshot(db):
+            self._head = log.read_head(db)
+            self._edge = _read_edge(db, self._head)
+            self._new_lookups = log.count_new_lookups(db)
+
+    @property
+    def head(self) -> Head:
+        """The tree after the last commit."""
+        return self._head
+
+    @property
+    def stopped(self) -> TranslogError | None:
+        """Why nothing is taken any more, or None."""
+        return self._stopped
+
+    def append(self, batch: Sequence[Admitted]) -> list[Placed]:
+        """Log what is new in `batch`, in order, and say where each event is.
+
+        Returns once all of it is on disk. An event that was there already keeps its place.
+
+        Raises:
+            UnavailableError: the disk failed, now or before. Whether this batch was written is
+                not known until the log is opened again; its events may be sent again.
+        """
+        if self._stopped is not None:
+            raise UnavailableError(f"log takes no more events: {self._stopped}")
+        try:
+            return self._append(batch)
+        except (TranslogError, sqlite3.Error, OSError, MemoryError) as error:
+            self._stopped = UnavailableError(str(error))
+            raise UnavailableError(f"batch of {len(batch)} was not logged: {error}") from error
+
+    def _append(self, batch: Sequence[Admitted]) -> list[Placed]:
+        places = self._find_known(batch)
+        leaves: dict[bytes, Hash] = {}
+        fresh: list[Admitted] = []
+        placed = []
+        for admitted in batch:
+            entry = admitted.entry
+            duplicate = entry in places
+            if not duplicate:
+                places[entry] = self._head.size + len(fresh)
+                fresh.append(admitted)
+            leaf = leaves[entry] = leaves.get(entry) or leaf_hash(entry)
+            placed.append(Placed(places[entry], admitted.event_id, leaf, duplicate))
+        if fresh:
+            self._commit(fresh, [leaves[admitted.entry] for admitted in fresh])
+        return placed
+
+    def _find_known(self, batch: Sequence[Admitted]) -> dict[bytes, int]:
+        """Return entry to index of what is in the log already."""
+        by_prefix: dict[int, set[bytes]] = {}
+        for admitted in batch:
+            prefix = lookup.of_hash(admitted.content_sha256)
+            by_prefix.setdefault(prefix, set()).add(admitted.entry)
+        known: dict[bytes, int] = {}
+        with translated("database"):
+            candidates = log.find(self._db, sorted(by_prefix))
+            for prefix, index in sorted(candidates, key=lambda found: -found[1]):
+                for entry in log.read_entries(self._db, index, 1):
+                    if entry in by_prefix[prefix]:
+                        known[entry] = index  # the lowest index comes last, and stays
+        return known
+
+    def _commit(self, fresh: list[Admitted], hashes: list[Hash]) -> None:
+        old = self._head
+        nodes = grow(old.size, hashes, lambda wanted: [self._edge[node] for node in wanted])
+        size = old.size + len(fresh)
+        edge = {
+            node: nodes[node] if node in nodes else self._edge[node]
+            for node in subtrees(range(size))
+        }
+        new = Head(size, fold(list(edge.values())))
+        leaves = [
+            Leaf(index, admitted.entry, admitted.signed_at, admitted.body)
+            for index, admitted in enumerate(fresh, start=old.size)
+        ]
+        prefixes = _prefixes(fresh, old.size)
+        with transaction(self._db):
+            log.append(self._db, old, new, leaves, nodes, prefixes)
+            lookups = log.age_lookups(self._db, self._new_lookups + len(prefixes))
+        # Durable from here on.
+        self._head, self._edge, self._new_lookups = new, edge, lookups
+
+
+def _prefixes(fresh: list[Admitted], start: int) -> list[tuple[int, int]]:
+    """Return both lookup rows of each event, sorted so that neighbours share a page."""
+    rows = {
+        (prefix, index)
+        for index, admitted in enumerate(fresh, start=start)
+        for prefix in (lookup.of_hash(admitted.content_sha256), admitted.subject_prefix)
+    }
+    return sorted(rows)
+
+
+def _read_edge(db: sqlite3.Connection, head: Head) -> dict[Node, Hash]:
+    """Return the hashes from which the tree goes on, tied to the stored root."""
+    nodes = list(subtrees(range(head.size)))
+    hashes = log.read_nodes(db, head.size, nodes)
+    root = fold(hashes) if hashes else EMPTY_ROOT
+    if root != head.root:
+        raise VerificationError(
+            f"stored tiles give root {root.hex()} for size {head.size}, and the stored head has"
+            f" {head.root.hex()}: a hash was changed on disk; `translog fsck` finds it"
+        )
+    return dict(zip(nodes, hashes, strict=True))

@@ -1,0 +1,123 @@
+"""SQLite as translog uses it: how a database is opened, and what a transaction is.
+
+One idea: a transaction is the unit of everything. It either happened and is on disk, or it
+did not happen; `synchronous=FULL` makes the commit return only after the fsync.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from translog.errors import ConflictError, MalformedError, UnavailableError
+from translog.store.migrations import apply_migrations, is_current
+
+# Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
+PAGE_BYTES = 16_384
+CACHE_BYTES = 32 << 20  # a connection; the writer's holds the index pages that every batch reads
+CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
+BUSY_SECONDS = 30.0
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make a new database with the current schema, or refuse when the file is there.
+
+    After a crash half-way the file is there without a log in it: `init` names it.
+    """
+    if path.exists():
+        raise ConflictError(f"{path} exists already")
+    return _open(path, "rwc")
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open for writing, and bring the schema up to date. The caller holds the log's lock."""
+    return _open(path, "rw")
+
+
+def open_editor(path: Path) -> sqlite3.Connection:
+    """Open for a small write beside a running log, such as a change to the registry of keys."""
+    return _open(path, "rw", migrate=False)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open for reading only. It sees the last commit, and never waits for the writer."""
+    with translated(path):
+        connection = _connect(path, "rw")  # a reader of a WAL database writes its -shm file
+        connection.execute("PRAGMA query_only = ON")
+    _require_current(connection, path)
+    return connection
+
+
+def _open(path: Path, mode: str, *, migrate: bool = True) -> sqlite3.Connection:
+    with translated(path):
+        connection = _connect(path, mode)
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a new file only
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        if migrate:
+            apply_migrations(connection)
+    if not migrate:
+        _require_current(connection, path)
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,  # transactions begin where we say so
+        check_same_thread=False,  # a connection is used by one thread at a time, not by one only
+        cached_statements=256,
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def _require_current(connection: sqlite3.Connection, path: Path) -> None:
+    with translated(path):
+        if not is_current(connection):
+            raise MalformedError(f"{path} is not a log of this version: start its server once")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as one durable transaction, alone: all of it is on disk, or none of it is.
+
+    Raises:
+        UnavailableError: the disk or another writer is in the way; nothing has changed. After
+            a failed commit that is SQLite's promise to whoever opens the database next.
+    """
+    with translated("database"):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # the first error is the one to tell
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let several reads in the block see one and the same commit."""
+    with translated("database"):
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+
+@contextmanager
+def translated(what: object) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UnavailableError(f"{what}: {error}") from error

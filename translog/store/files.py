@@ -1,0 +1,116 @@
+"""Files that must be whole or absent, private or refused, and locked by one process."""
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+from translog.errors import ConflictError, MissingError, UnavailableError
+
+MAX_FILE_BYTES = 1 << 20
+PRIVATE = 0o600
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace the file: after a crash it holds the old content or the new, and nothing else.
+
+    Raises:
+        UnavailableError: the disk refused; the old content is still there.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder as durable as the files they name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Make a new file that only its owner can read.
+
+    Raises:
+        ConflictError: there is a file of that name: a key is never overwritten.
+    """
+    if path.exists():
+        raise ConflictError(f"{path} exists already, and a private key is never overwritten")
+    write_atomically(path, content, mode=PRIVATE)
+
+
+def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return a small file's content.
+
+    Raises:
+        MissingError: there is no such file.
+        UnavailableError: it cannot be read, or is larger than `limit` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error}") from error
+    if len(content) > limit:
+        raise UnavailableError(f"{path} has more than {limit} bytes")
+    return content
+
+
+def read_private(path: Path) -> bytes:
+    """Return a private file's content, if nobody else could have read it.
+
+    Raises:
+        MissingError: there is no such file.
+        UnavailableError: others may read or write it.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise MissingError(f"{path}: there is no such file") from error
+    if mode & 0o077:
+        raise UnavailableError(
+            f"{path} has mode {mode:04o}, want {PRIVATE:04o}: others may have read this private key"
+            f" (chmod 600 makes it private; a key that was read should be replaced)"
+        )
+    return read(path)
+
+
+class Lock:
+    """The right to write to a log, held from construction to `close` or the process's end.
+
+    The kernel drops it with the process, however that ends, so there is nothing to clean up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise UnavailableError(f"{path} cannot be opened: {error}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise ConflictError(
+                f"{path.parent} is being written by process {holder or 'unknown'}:"
+                " a log has one writer; add through its server's URL, or stop it first"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,258 @@
+"""The log's rows: head, leaves, tiles, lookups, checkpoints.
+
+Every function takes an open connection. Functions that write want to be inside a
+`database.transaction`; functions that read see one commit inside a `database.snapshot`.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from translog.errors import ConflictError, MalformedError
+from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash
+from translog.formats.tiles import FULL, HEIGHT, Tile, holder, inside
+from translog.formats.tree import Node
+
+INDEX_BITS = 56  # of a tile's key; the level stands above them
+LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
+# How many rows of one age make it worth moving them all to the next: docs/decisions/0004.
+NEW_ROWS, MID_ROWS = 8_192, 262_144
+
+
+class Head(NamedTuple):
+    """The tree as it stands: `size` leaves with this root."""
+
+    size: int
+    root: Hash
+
+
+class Leaf(NamedTuple):
+    """What is stored of one event.
+
+    Attributes:
+        leaf_index: counted from 0.
+        entry: 129 bytes: docs/formats/entry.md.
+        signed_at: the unsigned time beside the signature.
+        body: the event's canonical content, compressed (`bodies.pack`).
+    """
+
+    leaf_index: int
+    entry: bytes
+    signed_at: str
+    body: bytes
+
+
+class Identity(NamedTuple):
+    origin: str
+    public_key: bytes
+
+
+def write_identity(db: sqlite3.Connection, identity: Identity) -> None:
+    """Name a new log, and give it the empty tree."""
+    db.execute("INSERT INTO log VALUES (1, ?, ?, 0)", identity)
+    db.execute("INSERT INTO head VALUES (1, 0, ?)", (EMPTY_ROOT,))
+
+
+def read_identity(db: sqlite3.Connection) -> Identity:
+    row = db.execute("SELECT origin, public_key FROM log").fetchone()
+    if row is None:
+        raise MalformedError("database: there is no log in it")
+    return Identity(*row)
+
+
+def read_head(db: sqlite3.Connection) -> Head:
+    row = db.execute("SELECT size, root FROM head").fetchone()
+    if row is None:
+        raise MalformedError("database: there is no log in it")
+    return Head(*row)
+
+
+def append(
+    db: sqlite3.Connection,
+    old: Head,
+    new: Head,
+    leaves: Sequence[Leaf],
+    nodes: Mapping[Node, Hash],
+    prefixes: Iterable[tuple[int, int]],
+) -> None:
+    """Write one batch: the whole of what makes a tree of `old.size` one of `new.size`.
+
+    Args:
+        nodes: every perfect subtree that the batch completed (`tree.grow`), in its order.
+        prefixes: (prefix, leaf index), for `find`.
+
+    Raises:
+        ConflictError: the log is not at `old`, so somebody else wrote to it. Roll back.
+    """
+    db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
+    for tile_id, hashes in _by_tile(nodes).items():
+        before = read_tile(db, tile_id >> INDEX_BITS, tile_id & (1 << INDEX_BITS) - 1)
+        db.execute("INSERT OR REPLACE INTO tile VALUES (?, ?)", (tile_id, before + hashes))
+    db.executemany("INSERT INTO lookup_new VALUES (?, ?)", prefixes)
+    changed = db.execute(
+        "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?", (*new, *old)
+    ).rowcount
+    if changed != 1:
+        raise ConflictError(
+            f"log is at size {read_head(db).size}, want {old.size}: another process wrote to it"
+        )
+
+
+def _by_tile(nodes: Mapping[Node, Hash]) -> dict[int, bytes]:
+    tiles: dict[int, list[Hash]] = {}
+    for node, node_hash in nodes.items():
+        if node.level % HEIGHT == 0:
+            tile_id = node.level // HEIGHT << INDEX_BITS | node.index // FULL
+            tiles.setdefault(tile_id, []).append(node_hash)
+    return {tile_id: b"".join(hashes) for tile_id, hashes in tiles.items()}
+
+
+def age_lookups(db: sqlite3.Connection, added: int) -> int:
+    """Move lookup rows on to the next age where enough have come together.
+
+    Args:
+        added: rows in `lookup_new` by the caller's count.
+
+    Returns:
+        The count to go on from. Losing it costs nothing but a later move.
+    """
+    if added < NEW_ROWS:
+        return added
+    db.execute("INSERT INTO lookup_mid SELECT prefix, leaf_index FROM lookup_new")
+    db.execute("DELETE FROM lookup_new")
+    (mid,) = db.execute("SELECT count(*) FROM lookup_mid").fetchone()
+    if mid >= MID_ROWS:
+        db.execute("INSERT INTO lookup_old SELECT prefix, leaf_index FROM lookup_mid")
+        db.execute("DELETE FROM lookup_mid")
+    return 0
+
+
+def count_new_lookups(db: sqlite3.Connection) -> int:
+    count: int = db.execute("SELECT count(*) FROM lookup_new").fetchone()[0]
+    return count
+
+
+def find(db: sqlite3.Connection, prefixes: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (prefix, leaf index) for every row with one of these prefixes, in no order.
+
+    A prefix is 64 bits of a hash: what is found is a candidate, to be compared in full.
+    """
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(prefixes), LOOKUP_SEEK):
+        part = prefixes[start : start + LOOKUP_SEEK]
+        wanted = [*part, *[part[0]] * (_seek(len(part)) - len(part))]
+        marks = ",".join("?" * len(wanted))
+        for age in ("new", "mid", "old"):
+            found += db.execute(
+                f"SELECT prefix, leaf_index FROM lookup_{age} WHERE prefix IN ({marks})",  # noqa: S608  # names of ours and question marks
+                wanted,
+            )
+    return found
+
+
+def _seek(count: int) -> int:
+    """Round up to a power of two: nine statements to prepare, not 256."""
+    return 1 << (count - 1).bit_length()
+
+
+def find_range(db: sqlite3.Connection, lo: int, hi: int, limit: int) -> list[int]:
+    """Return up to `limit` leaf indices whose prefix is in [lo, hi], in order."""
+    found = [
+        leaf_index
+        for age in ("new", "mid", "old")
+        for (leaf_index,) in db.execute(
+            f"SELECT leaf_index FROM lookup_{age} WHERE prefix BETWEEN ? AND ? LIMIT ?",  # noqa: S608
+            (lo, hi, limit),
+        )
+    ]
+    return sorted(set(found))[:limit]
+
+
+def read_lookups(db: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    """Yield every (prefix, leaf index) there is, for `fsck`."""
+    yield from db.execute(
+        "SELECT prefix, leaf_index FROM lookup_new UNION ALL SELECT prefix, leaf_index"
+        " FROM lookup_mid UNION ALL SELECT prefix, leaf_index FROM lookup_old"
+    )
+
+
+def read_entries(db: sqlite3.Connection, start: int, count: int) -> list[bytes]:
+    """Return the entries [start, start + count), or fewer at the end."""
+    rows = db.execute(
+        "SELECT entry FROM leaf WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+        (start, start + count),
+    )
+    return [entry for (entry,) in rows]
+
+
+def read_leaves(db: sqlite3.Connection, start: int, count: int) -> list[Leaf]:
+    """Return what is stored of leaves [start, start + count), or fewer at the end."""
+    rows = db.execute(
+        "SELECT leaf_index, entry, signed_at, body FROM leaf"
+        " WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+        (start, start + count),
+    )
+    return [Leaf(*row) for row in rows]
+
+
+def read_tile(db: sqlite3.Connection, level: int, index: int) -> bytes:
+    """Return as much of a tile as the tree has; nothing where it has none of it."""
+    if index >> INDEX_BITS or level > 64 // HEIGHT:
+        return b""
+    row = db.execute(
+        "SELECT hashes FROM tile WHERE tile_id = ?", (level << INDEX_BITS | index,)
+    ).fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def read_nodes(db: sqlite3.Connection, size: int, nodes: Sequence[Node]) -> list[Hash]:
+    """Return the hashes of perfect subtrees of the first `size` leaves, as `tree.Read` wants.
+
+    Raises:
+        MalformedError: a tile is not there, or too short.
+    """
+    holders = [holder(node, size) for node in nodes]
+    tiles = {tile: _hashes(db, tile) for tile in set(holders)}
+    return [inside(tiles[tile], node) for tile, node in zip(holders, nodes, strict=True)]
+
+
+def _hashes(db: sqlite3.Connection, tile: Tile) -> list[Hash]:
+    stored = read_tile(db, tile.level, tile.index)
+    if len(stored) < tile.width * HASH_BYTES:
+        raise MalformedError(
+            f"{tile.path} is stored with {len(stored)} bytes, want {tile.width * HASH_BYTES}"
+        )
+    return [Hash(stored[at : at + HASH_BYTES]) for at in range(0, tile.width * HASH_BYTES, 32)]
+
+
+def write_checkpoint(db: sqlite3.Connection, size: int, note: bytes, now: int) -> None:
+    """Keep a signed head. The same size again must be the same note.
+
+    Raises:
+        ConflictError: another note was signed at this size.
+    """
+    db.execute(
+        "INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING", (size, note, now)
+    )
+    (kept,) = db.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
+    if kept != note:
+        raise ConflictError(f"checkpoint of size {size} is signed already, and not as this one")
+
+
+def read_checkpoint(db: sqlite3.Connection) -> bytes | None:
+    """Return the newest signed head, or None before the first."""
+    row = db.execute("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    return row[0] if row else None
+
+
+def read_signed_at(db: sqlite3.Connection, size: int) -> int:
+    """Return when the head of this size was signed, in POSIX seconds."""
+    row = db.execute("SELECT signed_at FROM checkpoint WHERE size = ?", (size,)).fetchone()
+    if row is None:
+        raise MalformedError(f"checkpoint of size {size} is not stored")
+    return int(row[0])
+
+
+def read_checkpoint_sizes(db: sqlite3.Connection) -> list[int]:
+    """Return the size of every signed head, in order."""
+    return [size for (size,) in db.execute("SELECT size FROM checkpoint ORDER BY size")]
