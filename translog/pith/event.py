@@ -229,6 +229,9 @@ def _event(value: dict[str, Any], content: bytes) -> Event:
             f"event content has {len(content)} bytes, want at most {MAX_CONTENT_BYTES}"
         )
     shape.constant(value, "schema_version", "1.0", "event")
+    event_type = shape.label(value, "event_type", "event")
+    subject = shape.label(value, "subject_pith_number", "event")
+    created_at = shape.seconds(value, "created_at", "event")
     shape.label(value, "target", "event")
     shape.mapping(value, "payload", "event")
     _check_links(value)
@@ -239,9 +242,9 @@ def _event(value: dict[str, Any], content: bytes) -> Event:
     return Event(
         content,
         digest,
-        shape.label(value, "event_type", "event"),
-        shape.label(value, "subject_pith_number", "event"),
-        shape.seconds(value, "created_at", "event"),
+        event_type,
+        subject,
+        created_at,
         signer,
         signature.signature,
         signature.signed_at,

@@ -26,9 +26,8 @@ def exact(value: Any, names: frozenset[str], what: str) -> dict[str, Any]:
     if type(value) is not dict:
         raise MalformedError(f"{what} is {shown(value)}, want an object")
     if value.keys() != names:
-        lacks = ", ".join(sorted(names - value.keys())) or "nothing"
-        extra = shown(sorted(value.keys() - names))
-        raise MalformedError(f"{what} lacks {lacks} and has {extra} besides what it should have")
+        lacks, extra = sorted(names - value.keys()), sorted(value.keys() - names)
+        raise MalformedError(f"{what} lacks {lacks} and has unknown members {shown(extra)}")
     return value
 
 
