@@ -243,7 +243,7 @@ POOL = [
     {**first, "target": "elsewhere"},
     {**first, "extra": 1},
     {**first, "signature": note_event(ALICE, target="other")["signature"]},
-    {**first, "signature": {**first["signature"], "signed_at": "2031-01-01T00:00:00Z"}},
+    {**first, "signature": {**first["signature"], "signed_at": "2031-01-01T00:00:00.000000Z"}},
     {},
     {"event_id": []},
 ]

@@ -265,6 +265,11 @@ def _signer(value: Any) -> Signer:
 def _signature(value: Any, signer: Signer) -> Signature:
     shape.exact(value, SIGNATURE_NAMES, "event signature")
     signature = Signature.from_json(value, SIGNED_MESSAGE, "event signature")
+    # A log keeps it as a number of microseconds: with one spelling, that is enough to restore it.
+    if "." not in signature.signed_at:
+        raise MalformedError(
+            f"event signature signed_at is {signature.signed_at}, want it with microseconds"
+        )
     # These two are not signed where they stand here: they must repeat what is.
     if signature.key_id != signer.key_id or signature.fingerprint != signer.fingerprint:
         raise MalformedError(

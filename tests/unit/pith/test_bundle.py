@@ -349,7 +349,7 @@ def test_a_built_bundle_opens() -> None:
 
 def test_the_same_events_in_any_order_and_number_build_the_same_bundle() -> None:
     events = [created(ALICE), note_event(BOB), note_event(ALICE)]
-    redated = changed(events[1], ("signature", "signed_at"), "2031-01-01T00:00:00Z")
+    redated = changed(events[1], ("signature", "signed_at"), "2031-01-01T00:00:00.000000Z")
     assert made(*events) == made(*events[::-1]) == made(*events, *events)
     assert made(*events, redated) == made(redated, *events[::-1])
     assert len(made(*events, redated)["events"]) == 3

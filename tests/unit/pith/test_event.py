@@ -144,6 +144,7 @@ OTHER_FINGERPRINT = fingerprint_hex(BOB.public_key)
         (("signature", "signature_b64"), 1, MalformedError),
         (("signature", "signed_message"), "canonical_sha256_bytes", MalformedError),
         (("signature", "signed_at"), "now", MalformedError),
+        (("signature", "signed_at"), "2026-05-27T16:59:45Z", MalformedError),
     ],
     ids=lambda part: str(part)[:40],
 )
@@ -188,7 +189,7 @@ def test_refusals_name_the_member() -> None:
 
 
 def test_signed_at_is_not_signed() -> None:
-    redated = changed(CREATED, ("signature", "signed_at"), "2026-05-17T23:38:53Z")
+    redated = changed(CREATED, ("signature", "signed_at"), "2026-05-17T23:38:53.000000Z")
     assert open_event(redated).event_id == CREATED["event_id"]
 
 

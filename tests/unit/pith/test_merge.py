@@ -89,7 +89,7 @@ def test_events_are_in_order_of_time_then_id_with_the_creation_first() -> None:
 
 def test_a_duplicate_counts_once_however_it_is_dated() -> None:
     event = note_event(ALICE)
-    redated = changed(event, ("signature", "signed_at"), "2030-01-01T00:00:00Z")
+    redated = changed(event, ("signature", "signed_at"), "2030-01-01T00:00:00.000000Z")
     assert merged(event, event, redated) == merged(event) == merged(redated)
     bad = {**event, "target": "other"}
     assert merged(bad, bad) == merged(bad)
