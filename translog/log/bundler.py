@@ -18,7 +18,7 @@ from translog.pith.event import MAX_EVENT_BYTES, restore
 from translog.pith.key import PithKey
 from translog.pith.record import SUFFIX_CHARS, parse_pith_number
 from translog.store import log, registry
-from translog.store.bodies import unpack
+from translog.store.bodies import from_micros, unpack
 
 MAX_EVENTS = 10_000  # of one record in one bundle
 
@@ -79,7 +79,7 @@ def _events(db: sqlite3.Connection, size: int, suffix: str) -> list[dict[str, An
 def event_of(leaf: log.Leaf) -> dict[str, Any]:
     """Return the whole event that a leaf was made of."""
     content = unpack(leaf.body, limit=MAX_EVENT_BYTES)
-    return restore(content, Entry.parse(leaf.entry).signature, leaf.signed_at)
+    return restore(content, Entry.parse(leaf.entry).signature, from_micros(leaf.signed_at))
 
 
 def _is_about(event: dict[str, Any], suffix: str) -> bool:

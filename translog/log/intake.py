@@ -11,7 +11,7 @@ from translog.formats.keys import key_sha256
 from translog.log import lookup
 from translog.log.registry import Registry
 from translog.pith import event as events
-from translog.store.bodies import Packer
+from translog.store.bodies import Packer, to_micros
 
 
 class Admitted(NamedTuple):
@@ -20,20 +20,18 @@ class Admitted(NamedTuple):
     Attributes:
         content_sha256: 32 bytes, what the event's id is made of.
         entry: 129 bytes, what its leaf is made of.
-        signed_at: kept beside it, unsigned.
+        signed_at: kept beside it, unsigned, in microseconds.
         body: its canonical content, packed.
+        prefix: see `lookup.of_hash`.
         subject_prefix: see `lookup.of_subject`.
     """
 
     content_sha256: bytes
     entry: bytes
-    signed_at: str
+    signed_at: int
     body: bytes
+    prefix: int
     subject_prefix: int
-
-    @property
-    def event_id(self) -> str:
-        return events.event_id(self.content_sha256)
 
 
 def admit(raw: bytes, registry: Registry, packer: Packer) -> Admitted:
@@ -55,7 +53,8 @@ def admit(raw: bytes, registry: Registry, packer: Packer) -> Admitted:
     return Admitted(
         event.content_sha256,
         entry.encode(),
-        event.signed_at,
+        to_micros(event.signed_at),
         packer.pack(event.content),
+        lookup.of_hash(event.content_sha256),
         lookup.of_subject(event.subject),
     )

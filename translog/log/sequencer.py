@@ -14,8 +14,8 @@ from typing import NamedTuple
 from translog.errors import TranslogError, UnavailableError, VerificationError
 from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
 from translog.formats.tree import Node, fold, grow, subtrees
-from translog.log import lookup
 from translog.log.intake import Admitted
+from translog.pith.event import event_id
 from translog.store import log
 from translog.store.database import snapshot, transaction, translated
 from translog.store.log import Head, Leaf
@@ -26,15 +26,19 @@ class Placed(NamedTuple):
 
     Attributes:
         index: of its leaf, for ever.
-        event_id: "sha256:…".
+        content_sha256: 32 bytes, what its id is made of.
         leaf_hash: of its entry.
-        duplicate: it was there before this call.
+        duplicate: it was there before.
     """
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
-    event_id: str
+    content_sha256: bytes
     leaf_hash: Hash
     duplicate: bool
+
+    @property
+    def event_id(self) -> str:
+        return event_id(self.content_sha256)
 
 
 class Sequencer:
@@ -92,7 +96,7 @@ class Sequencer:
                 places[entry] = self._head.size + len(fresh)
                 fresh.append(admitted)
             leaf = leaves[entry] = leaves.get(entry) or leaf_hash(entry)
-            placed.append(Placed(places[entry], admitted.event_id, leaf, duplicate))
+            placed.append(Placed(places[entry], admitted.content_sha256, leaf, duplicate))
         if fresh:
             self._commit(fresh, [leaves[admitted.entry] for admitted in fresh])
         return placed
@@ -101,8 +105,7 @@ class Sequencer:
         """Return entry to index of what is in the log already."""
         by_prefix: dict[int, set[bytes]] = {}
         for admitted in batch:
-            prefix = lookup.of_hash(admitted.content_sha256)
-            by_prefix.setdefault(prefix, set()).add(admitted.entry)
+            by_prefix.setdefault(admitted.prefix, set()).add(admitted.entry)
         known: dict[bytes, int] = {}
         with translated("database"):
             candidates = log.find(self._db, sorted(by_prefix))
@@ -135,12 +138,13 @@ class Sequencer:
 
 def _prefixes(fresh: list[Admitted], start: int) -> list[tuple[int, int]]:
     """Return both lookup rows of each event, sorted so that neighbours share a page."""
-    rows = {
-        (prefix, index)
-        for index, admitted in enumerate(fresh, start=start)
-        for prefix in (lookup.of_hash(admitted.content_sha256), admitted.subject_prefix)
-    }
-    return sorted(rows)
+    indices = range(start, start + len(fresh))
+    rows = [(admitted.prefix, index) for index, admitted in zip(indices, fresh, strict=True)]
+    rows += [
+        (admitted.subject_prefix, index) for index, admitted in zip(indices, fresh, strict=True)
+    ]
+    rows.sort()
+    return rows
 
 
 def _read_edge(db: sqlite3.Connection, head: Head) -> dict[Node, Hash]:

@@ -4,6 +4,7 @@ Trusted no more than the disk: what is unpacked is hashed again before anyone be
 """
 
 import sys
+from datetime import UTC, datetime, timedelta
 
 from translog.errors import MalformedError
 
@@ -14,6 +15,8 @@ else:
 
 # Level 1 takes a third of the time of the default here, for bodies a twentieth larger.
 LEVEL = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 class Packer:
@@ -43,3 +46,14 @@ def unpack(body: bytes, *, limit: int) -> bytes:
             f"stored body of {len(body)} bytes is not one frame of {limit} at most"
         )
     return content
+
+
+def to_micros(moment: str) -> int:
+    """Return YYYY-MM-DDTHH:MM:SS.ffffffZ as microseconds since 1970, exactly."""
+    return (datetime.fromisoformat(moment) - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> str:
+    """Return what `to_micros` was given."""
+    moment = (EPOCH + micros * MICROSECOND).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds") + "Z"

@@ -13,7 +13,11 @@ from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash
 from translog.formats.tiles import FULL, HEIGHT, Tile, holder, inside
 from translog.formats.tree import Node
 
-INDEX_BITS = 56  # of a tile's key; the level stands above them
+# A tile is stored as four rows of 64 hashes: seven of those fill a page, and a whole tile would
+# leave half of one empty. The key is level << 56 | number of the row in its level.
+LEVEL_SHIFT = 56
+ROW_HASHES = 64
+ROWS_A_TILE = FULL // ROW_HASHES
 LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
 # How many rows of one age make it worth moving them all to the next: docs/decisions/0004.
 NEW_ROWS, MID_ROWS = 8_192, 262_144
@@ -32,13 +36,13 @@ class Leaf(NamedTuple):
     Attributes:
         leaf_index: counted from 0.
         entry: 129 bytes: docs/formats/entry.md.
-        signed_at: the unsigned time beside the signature.
-        body: the event's canonical content, compressed (`bodies.pack`).
+        signed_at: the unsigned time beside the signature, in microseconds (`bodies.to_micros`).
+        body: the event's canonical content, compressed (`bodies.Packer`).
     """
 
     leaf_index: int
     entry: bytes
-    signed_at: str
+    signed_at: int
     body: bytes
 
 
@@ -85,10 +89,10 @@ def append(
         ConflictError: the log is not at `old`, so somebody else wrote to it. Roll back.
     """
     db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
-    for tile_id, hashes in _by_tile(nodes).items():
-        before = read_tile(db, tile_id >> INDEX_BITS, tile_id & (1 << INDEX_BITS) - 1)
-        db.execute("INSERT OR REPLACE INTO tile VALUES (?, ?)", (tile_id, before + hashes))
-    db.executemany("INSERT INTO lookup_new VALUES (?, ?)", prefixes)
+    for row_id, hashes in _by_row(nodes).items():
+        before = _read_rows(db, row_id, 1)
+        db.execute("INSERT OR REPLACE INTO tile VALUES (?, ?)", (row_id, before + hashes))
+    db.executemany("INSERT OR IGNORE INTO lookup_new VALUES (?, ?)", prefixes)
     changed = db.execute(
         "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?", (*new, *old)
     ).rowcount
@@ -98,13 +102,13 @@ def append(
         )
 
 
-def _by_tile(nodes: Mapping[Node, Hash]) -> dict[int, bytes]:
-    tiles: dict[int, list[Hash]] = {}
-    for node, node_hash in nodes.items():
-        if node.level % HEIGHT == 0:
-            tile_id = node.level // HEIGHT << INDEX_BITS | node.index // FULL
-            tiles.setdefault(tile_id, []).append(node_hash)
-    return {tile_id: b"".join(hashes) for tile_id, hashes in tiles.items()}
+def _by_row(nodes: Mapping[Node, Hash]) -> dict[int, bytes]:
+    rows: dict[int, list[Hash]] = {}
+    for (level, index), node_hash in nodes.items():
+        if level % HEIGHT == 0:
+            row_id = level // HEIGHT << LEVEL_SHIFT | index // ROW_HASHES
+            rows.setdefault(row_id, []).append(node_hash)
+    return {row_id: b"".join(hashes) for row_id, hashes in rows.items()}
 
 
 def age_lookups(db: sqlite3.Connection, added: int) -> int:
@@ -197,12 +201,17 @@ def read_leaves(db: sqlite3.Connection, start: int, count: int) -> list[Leaf]:
 
 def read_tile(db: sqlite3.Connection, level: int, index: int) -> bytes:
     """Return as much of a tile as the tree has; nothing where it has none of it."""
-    if index >> INDEX_BITS or level > 64 // HEIGHT:
+    if index * ROWS_A_TILE >> LEVEL_SHIFT or level > 64 // HEIGHT:
         return b""
-    row = db.execute(
-        "SELECT hashes FROM tile WHERE tile_id = ?", (level << INDEX_BITS | index,)
-    ).fetchone()
-    return bytes(row[0]) if row else b""
+    return _read_rows(db, level << LEVEL_SHIFT | index * ROWS_A_TILE, ROWS_A_TILE)
+
+
+def _read_rows(db: sqlite3.Connection, row_id: int, count: int) -> bytes:
+    rows = db.execute(
+        "SELECT hashes FROM tile WHERE row_id >= ? AND row_id < ? ORDER BY row_id",
+        (row_id, row_id + count),
+    )
+    return b"".join([hashes for (hashes,) in rows])
 
 
 def read_nodes(db: sqlite3.Connection, size: int, nodes: Sequence[Node]) -> list[Hash]:

@@ -54,20 +54,20 @@ LOG = (
     ) STRICT
     """,
     # One row a leaf. `body` is the event's canonical content in a zstd frame, and `signed_at`
-    # the one member of an event that is in neither the content nor the entry.
+    # (microseconds) the one member of an event that is in neither the content nor the entry.
     """
     CREATE TABLE leaf (
         leaf_index INTEGER PRIMARY KEY,
         entry BLOB NOT NULL CHECK (length(entry) = 129),
-        signed_at TEXT NOT NULL,
+        signed_at INTEGER NOT NULL,
         body BLOB NOT NULL
     ) STRICT
     """,
-    # Tiles as they are served, growing at the end. The key is level << 56 | index.
+    # The hashes of every eighth level of the tree, 64 a row, growing at the end: `log.read_tile`.
     """
     CREATE TABLE tile (
-        tile_id INTEGER PRIMARY KEY,
-        hashes BLOB NOT NULL CHECK (length(hashes) BETWEEN 32 AND 8192)
+        row_id INTEGER PRIMARY KEY,
+        hashes BLOB NOT NULL CHECK (length(hashes) BETWEEN 32 AND 2048)
     ) STRICT
     """,
     # Where to find an event by its hash or its subject: docs/decisions/0004.
