@@ -213,6 +213,8 @@ def test_refusals_say_what_was_found_and_what_was_wanted() -> None:
         split_hashes(Tile(0, 0, 5), bytes(128))
     with pytest.raises(MalformedError, match=r"^path 'tiles' is not that of a tile$"):
         Tile.parse("tiles")
+    with pytest.raises(MalformedError, match=r"^path 'events/x001/.* is not that of a file under"):
+        parse_bundle_path("events", "events/" + "x001/" * 30 + "000")
     with pytest.raises(MalformedError, match=r"^path 'x' is not that of a file under events/$"):
         parse_bundle_path("events", "x")
 
@@ -284,6 +286,37 @@ def test_what_is_read_through_tiles_is_what_the_tree_holds(size: int) -> None:
         verify_inclusion(index, size, LEAVES[index], proof, top)
     nodes = [node for node in [Node(0, 0), Node(8, 0), Node(9, 0)] if 1 << node.level <= size]
     assert through_tiles(nodes) == read(nodes)
+
+
+def test_every_tile_up_to_the_right_edge_is_tied_to_the_root() -> None:
+    # Four levels of tiles, three of them full above leaf 0. All leaves are the same, so that
+    # the tree need not be built: every perfect subtree of one level has one hash.
+    levels = [LEAVES[0]]
+    for _ in range(26):
+        levels.append(node_hash(levels[-1], levels[-1]))
+    size = 2**25 + 5
+    top = root(size, lambda nodes: [levels[node.level] for node in nodes])
+    asked: list[Tile] = []
+
+    def fetch(tiles: Sequence[Tile]) -> list[bytes]:
+        asked[:] = tiles
+        return [levels[8 * tile.level] * tile.width for tile in tiles]
+
+    verify_inclusion(
+        0, size, LEAVES[0], prove_inclusion(0, size, authenticated(size, top, fetch)), top
+    )
+    chain = [Tile(0, 0, 256), Tile(1, 0, 256), Tile(2, 0, 256), Tile(3, 0, 2)]
+    assert set(chain) <= set(asked)
+    for bad in chain:
+
+        def lie(tiles: Sequence[Tile], bad: Tile = bad) -> list[bytes]:
+            return [
+                bytes(len(raw)) if t == bad else raw
+                for t, raw in zip(tiles, fetch(tiles), strict=True)
+            ]
+
+        with pytest.raises(VerificationError):
+            prove_inclusion(0, size, authenticated(size, top, lie))
 
 
 def test_an_empty_tree_needs_no_tiles() -> None:
