@@ -186,7 +186,7 @@ class Client:
                 return
             room -= len(piece)
             if room < 0:
-                raise TooLargeError(f"{what} has more than the {limit} bytes wanted")
+                raise TooLargeError(f"{what} has more than the {limit} bytes that will be read")
             if self._clock() > deadline:
                 raise UnavailableError(
                     f"{what} was not all there within {self._timeout_seconds:g} s"

@@ -25,11 +25,14 @@ class Directory:
         check_path(path)
         what = f"{self._root}/{path}"
         try:
-            with os.fdopen(self._open(path), "rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
+            descriptor = self._open(path)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise MissingError(f"{what} is not a file")
-                content = file.read(limit + 1)
+                with open(descriptor, "rb", closefd=False) as file:
+                    content = file.read(limit + 1)
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingError(f"{what} is not there") from error
         except OSError as error:
