@@ -18,7 +18,7 @@ MAX_KEYS_BYTES = 16 << 20
 MAX_EVENTS_BYTES = 32 << 20
 
 # No part of an entry, nor of what is signed: whatever an event is restored with is as good.
-SOME_TIME = "1970-01-01T00:00:00Z"
+SOME_TIME = "1970-01-01T00:00:00.000000Z"
 
 Keys = Mapping[bytes, bytes]
 """Public keys by their SHA-256: whoever says so, they are the keys that entries name."""

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.simulators.events import KEY, PITH_KEY
+from tests.simulators.events import KEY, PITH_KEY, SIGNED_AT
 from tests.simulators.published import (
     LOG_KEY,
     ORIGIN,
@@ -300,7 +300,7 @@ def test_an_event_about_another_record_than_it_says_is_refused():
     value = record_event(1).value
     members = {k: v for k, v in value.items() if k in event._CONTENT}
     members["subject_pith_number"] = "pith:2024:HAMJZSQVKL4VHWOAINCHUE26II"
-    forged = event.from_value(event.sign(members, KEY, "2026-06-01T00:00:00Z"))
+    forged = event.from_value(event.sign(members, KEY, SIGNED_AT))
     with pytest.raises(SubjectError):
         one(PublishedLog([forged]))
 
