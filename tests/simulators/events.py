@@ -87,23 +87,31 @@ def created(number: int, key: SigningKey = KEY) -> dict[str, Any]:
 
 
 def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, Any]:
-    """Return a signed `graph_snapshot` event of paper `number`: 1 to 5 KB with the items."""
+    """Return a signed `graph_snapshot` event of paper `number`: up to 6 KB with all its items.
+
+    Its members are the real one's; whatever differs from paper to paper is made up.
+    """
     random_ = random.Random(number)
-    real = real_payload()
-    shot = {**real["graph_snapshot"], "paper": {**real["graph_snapshot"]["paper"]}}
-    shot["paper"]["title"] = _words(random_, 12)
-    shot["paper"]["abstract_excerpt"] = _words(random_, 90)
-    shot["claims"] = {
-        "count": items,
-        "items": [
-            {**item, "text": _words(random_, 30)} for item in shot["claims"]["items"][:items]
-        ],
-    }
-    shot["claims"]["snapshot_sha256"] = sha256(
-        canonical({"payload": shot["claims"]["items"]})
-    ).hexdigest()
-    payload = {"graph_snapshot": shot, "verdict_id": f"{number:032x}"}
+    payload = _vary(real_payload(), random_)
+    claims = payload["graph_snapshot"]["claims"]
+    claims["items"] = claims["items"][:items]
+    claims["count"] = len(claims["items"])
+    claims["snapshot_sha256"] = sha256(canonical({"payload": claims["items"]})).hexdigest()
     return _signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
+
+
+def _vary(value: Any, random_: random.Random) -> Any:
+    """Return a value of the same shape, with other texts and identifiers of the same length."""
+    if isinstance(value, dict):
+        return {name: _vary(member, random_) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_vary(member, random_) for member in value]
+    if isinstance(value, str) and " " in value:
+        return _words(random_, len(value) // 4)[: len(value)].strip()
+    if isinstance(value, str) and len(value) >= 32 and set(value) <= set("0123456789abcdef-"):
+        digits = iter(random_.choices("0123456789abcdef", k=len(value)))
+        return "".join("-" if letter == "-" else next(digits) for letter in value)
+    return value
 
 
 def real_payload() -> dict[str, Any]:

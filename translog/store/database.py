@@ -18,6 +18,9 @@ CACHE_BYTES = 32 << 20  # a connection; the writer's holds the index pages that 
 CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
 BUSY_SECONDS = 30.0
 
+Connection = sqlite3.Connection
+"""Under this name, what only passes a connection on need not know SQLite."""
+
 
 def create(path: Path) -> sqlite3.Connection:
     """Make a new database with the current schema, or refuse when the file is there.

@@ -12,6 +12,7 @@ from translog.errors import ConflictError, MalformedError
 from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash
 from translog.formats.tiles import FULL, HEIGHT, Tile, holder, inside
 from translog.formats.tree import Node
+from translog.store.bodies import DICTIONARY
 
 # A tile is stored as four rows of 64 hashes: seven of those fill a page, and a whole tile would
 # leave half of one empty. The key is level << 56 | number of the row in its level.
@@ -53,15 +54,23 @@ class Identity(NamedTuple):
 
 def write_identity(db: sqlite3.Connection, identity: Identity) -> None:
     """Name a new log, and give it the empty tree."""
-    db.execute("INSERT INTO log VALUES (1, ?, ?, 0)", identity)
+    db.execute("INSERT INTO log VALUES (1, ?, ?, 0, ?)", (*identity, DICTIONARY))
     db.execute("INSERT INTO head VALUES (1, 0, ?)", (EMPTY_ROOT,))
 
 
 def read_identity(db: sqlite3.Connection) -> Identity:
-    row = db.execute("SELECT origin, public_key FROM log").fetchone()
+    """Return who this log is.
+
+    Raises:
+        MalformedError: there is no log, or one whose bodies this version cannot read.
+    """
+    row = db.execute("SELECT origin, public_key, body_dictionary FROM log").fetchone()
     if row is None:
         raise MalformedError("database: there is no log in it")
-    return Identity(*row)
+    *identity, dictionary = row
+    if dictionary != DICTIONARY:
+        raise MalformedError("database: its bodies were packed by another version of translog")
+    return Identity(*identity)
 
 
 def read_head(db: sqlite3.Connection) -> Head:

@@ -42,7 +42,8 @@ LOG = (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         origin TEXT NOT NULL,
         public_key BLOB NOT NULL CHECK (length(public_key) = 32),
-        registry_version INTEGER NOT NULL
+        registry_version INTEGER NOT NULL,
+        body_dictionary BLOB NOT NULL
     ) STRICT
     """,
     # The tree as it stands: one row, changed by compare-and-swap with every batch.
