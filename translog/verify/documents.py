@@ -1,0 +1,110 @@
+"""Check a file offline, and say in a sentence each what it proves, to whom, and what it does not.
+
+A file is one of four things, told apart by what is in it: a bundle, an event, a proof that an
+event was logged, or a log's checkpoint. An event can be given with its proof.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from translog.errors import MalformedError, TranslogError, UnknownKeyError, VerificationError
+from translog.formats import canonical
+from translog.formats.note import DASH
+from translog.formats.proof import FIRST_LINE
+from translog.pith import bundle as pith_bundle
+from translog.verify.findings import Finding, Status, Trust, failed, not_shown
+from translog.verify.logged import check_alone, check_checkpoint, check_event
+
+Kind = Literal["bundle", "event", "proof", "checkpoint"]
+
+# How a step of `pith.bundle.inspect` stands where the whole bundle is the question.
+_STATUS: dict[pith_bundle.Status, Status] = {
+    "proved": "proved",
+    "failed": "failed",
+    "not-checkable": "not-checkable",
+    "unknown-key": "not-shown",
+}
+_SIGNATURE_STEP = 8
+
+
+def recognise(raw: bytes) -> Kind:
+    """Tell what a file is, without checking it.
+
+    Raises:
+        MalformedError: it is nothing that can be checked.
+    """
+    if raw.startswith(FIRST_LINE.encode()):
+        return "proof"
+    if raw.lstrip()[:1] == b"{":
+        value = canonical.parse(raw, limit=pith_bundle.MAX_BUNDLE_BYTES)
+        if "bundle_type" in value:
+            return "bundle"
+        if "event_type" in value:
+            return "event"
+    elif f"\n\n{DASH} ".encode() in raw:
+        return "checkpoint"
+    raise MalformedError(
+        f"{raw[:80]!r} is not the start of a bundle, an event, a tlog-proof or a checkpoint"
+    )
+
+
+def check_document(raw: bytes, trust: Trust, *, proof: bytes | None = None) -> list[Finding]:
+    """Check a file of any kind.
+
+    Args:
+        proof: the .tlog-proof of the event in `raw`. No other kind of file has one.
+
+    Returns:
+        At least one finding. Bad bytes raise nothing: they are a finding that has failed.
+    """
+    checks: dict[Kind, Callable[[], list[Finding]]] = {
+        "bundle": lambda: check_bundle(raw, trust),
+        "event": lambda: check_event(raw, trust, proof),
+        "proof": lambda: check_alone(raw, trust),
+        "checkpoint": lambda: check_checkpoint(raw, trust),
+    }
+    try:
+        kind = recognise(raw)
+        if proof is not None and kind != "event":
+            raise MalformedError(f"a proof is given with a {kind}, want it with an event")
+        return checks[kind]()
+    except (MalformedError, VerificationError, UnknownKeyError) as error:
+        return [failed("document", error)]
+
+
+def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:
+    """Check all that a bundle says: docs/formats/bundle.md, "Checking".
+
+    Raises:
+        TranslogError: it is not a bundle.
+    """
+    bundle = pith_bundle.parse(raw)
+    found = [_step(step, trust) for step in pith_bundle.inspect(bundle, trust.keys)]
+    found.append(
+        not_shown(
+            "log",
+            "that its events are in any log: check each event together with its tlog-proof",
+        )
+    )
+    stamps = len(bundle.value["timestamp_proofs"])
+    if stamps:
+        sentence = f"when its events existed: its {stamps} timestamp proofs are not looked at"
+    else:
+        sentence = "when its events existed: it has no timestamp proofs"
+    found.append(not_shown("time", sentence))
+    return found
+
+
+def _step(step: pith_bundle.Finding, trust: Trust) -> Finding:
+    status = _STATUS[step.status]
+    # Who asks about a bundle asks first of all who made it: for that, "someone" will not do.
+    if step.step == _SIGNATURE_STEP and status == "not-shown":
+        status = "failed"
+    by = f", which is {trust.named(step.key)}" if step.key is not None else ""
+    error: TranslogError | None = step.error
+    return Finding(
+        name=f"bundle-{step.what.replace(' ', '-')}",
+        status=status,
+        sentence=f"{step.what}: {step.sentence}{by}",
+        code=error.code if error is not None else None,
+    )
