@@ -11,7 +11,7 @@ from typing import Any
 
 from translog.errors import MissingError, TooLargeError
 from translog.formats.entry import Entry
-from translog.formats.note import NoteSigner
+from translog.formats.note import NoteSigner, Verifier
 from translog.log import reader
 from translog.pith.build import build_bundle
 from translog.pith.event import MAX_EVENT_BYTES, restore
@@ -25,11 +25,15 @@ MAX_EVENTS = 10_000  # of one record in one bundle
 
 def pith_key(signer: NoteSigner, base_url: str) -> PithKey:
     """Return the log's own key as bundles name it."""
-    verifier = signer.verifier
+    return log_key(signer.verifier, base_url)
+
+
+def log_key(verifier: Verifier, base_url: str) -> PithKey:
+    """Return the key of the log of this name as bundles name it."""
     return PithKey(
-        key_id=f"{signer.name}+{verifier.key_id.hex()}",
+        key_id=f"{verifier.name}+{verifier.key_id.hex()}",
         public_key=verifier.public_key,
-        signer_id=signer.name,
+        signer_id=verifier.name,
         rotates_at=None,
         url=f"{base_url}/keys.json",
         notes=f"Signs the bundles and, as {verifier.vkey}, the checkpoints of this log.",

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from translog.errors import MalformedError, MissingError
+from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint
 from translog.formats.entry import Entry, encode_bundle
 from translog.formats.keys import key_sha256
@@ -18,6 +19,7 @@ from translog.formats.tiles import FULL, HEIGHT, Tile
 from translog.formats.tree import Node, Read, prove_consistency, prove_inclusion, root
 from translog.log import lookup
 from translog.pith.event import MAX_EVENT_BYTES
+from translog.pith.key import PithKey
 from translog.store import log, registry
 from translog.store.bodies import unpack
 
@@ -149,6 +151,12 @@ def public_keys(db: sqlite3.Connection) -> list[dict[str, object]]:
     Nobody needs to believe it: an entry holds the hash of its key.
     """
     return [row.key.to_json() for row in registry.read_signers(db)]
+
+
+def keys_json(db: sqlite3.Connection, own: PithKey) -> bytes:
+    """Return the content of `keys.json`: every key that entries may name, and the log's own."""
+    keys = [key for key in public_keys(db) if key["public_key_hex"] != own.public_key.hex()]
+    return canonical({"public_keys": [*keys, own.to_json()]})
 
 
 def signer_of(db: sqlite3.Connection, entry: Entry) -> registry.SignerRow | None:
