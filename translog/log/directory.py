@@ -18,7 +18,7 @@ from translog.formats.checkpoint import check_origin
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import NoteSigner, Verifier
 from translog.store import database, keys, log
-from translog.store.files import Lock
+from translog.store.files import Lock, sync_folder
 from translog.store.log import Identity
 
 DATABASE = "log.db"
@@ -86,7 +86,9 @@ def create(path: Path, origin: str) -> LogDirectory:
     """
     check_origin(origin)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            path.mkdir(parents=True)
+            sync_folder(path.parent)
     except OSError as error:
         raise UnavailableError(f"{path} cannot be made: {error}") from error
     with closing(Lock(path / LOCK)):

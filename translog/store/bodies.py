@@ -61,6 +61,13 @@ def to_micros(moment: str) -> int:
 
 
 def from_micros(micros: int) -> str:
-    """Return what `to_micros` was given."""
-    moment = (EPOCH + micros * MICROSECOND).replace(tzinfo=None)
+    """Return what `to_micros` was given.
+
+    Raises:
+        MalformedError: it cannot have been given a time that is this.
+    """
+    try:
+        moment = (EPOCH + micros * MICROSECOND).replace(tzinfo=None)
+    except OverflowError as error:
+        raise MalformedError(f"stored time of {micros} microseconds is in no year") from error
     return moment.isoformat(timespec="microseconds") + "Z"

@@ -44,25 +44,35 @@ def open_editor(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open for reading only. It sees the last commit, and never waits for the writer."""
-    with translated(path):
-        connection = _connect(path, "rw")  # a reader of a WAL database writes its -shm file
+    # Not mode=ro: a reader of a WAL database writes its -shm file.
+    with _opening(path, "rw") as connection:
         connection.execute("PRAGMA query_only = ON")
-    _require_current(connection, path)
+        _require_current(connection, path)
     return connection
 
 
 def _open(path: Path, mode: str, *, migrate: bool = True) -> sqlite3.Connection:
-    with translated(path):
-        connection = _connect(path, mode)
+    with _opening(path, mode) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if migrate:
             apply_migrations(connection)
-    if not migrate:
         _require_current(connection, path)
     return connection
+
+
+@contextmanager
+def _opening(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """Connect, and let go again if the block finds that it is not to be used."""
+    with translated(path):
+        connection = _connect(path, mode)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -81,9 +91,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _require_current(connection: sqlite3.Connection, path: Path) -> None:
-    with translated(path):
-        if not is_current(connection):
-            raise MalformedError(f"{path} is not a log of this version: start its server once")
+    if not is_current(connection):
+        raise MalformedError(f"{path} is not a log of this version: start its server once")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from translog.errors import ConflictError, MissingError, UnavailableError
@@ -15,7 +16,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace the file: after a crash it holds the old content or the new, and nothing else.
 
     Raises:
-        UnavailableError: the disk refused; the old content is still there.
+        UnavailableError: the disk refused; the old content is there, or already the new.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -81,6 +82,8 @@ def read_private(path: Path) -> bytes:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
         raise MissingError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error}") from error
     if mode & 0o077:
         raise UnavailableError(
             f"{path} has mode {mode:04o}, want {PRIVATE:04o}: others may have read this private key"
@@ -102,15 +105,19 @@ class Lock:
             raise UnavailableError(f"{path} cannot be opened: {error}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise ConflictError(
                 f"{path.parent} is being written by process {holder or 'unknown'}:"
                 " a log has one writer; add through its server's URL, or stop it first"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # a file system without locks
+            os.close(self._descriptor)
+            raise UnavailableError(f"{path} cannot be locked: {error}") from error
+        with suppress(OSError):  # a full disk: the name is only for the message above
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
