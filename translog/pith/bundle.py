@@ -256,7 +256,7 @@ def _aliases(bundle: Bundle) -> Result:
 
 def _receipt(bundle: Bundle, receipt: Any, ring: Ring) -> Result:
     record = bundle.value["canonical_record"]
-    fingerprint = check_receipt(receipt, record).fingerprint
+    fingerprint = check_receipt(receipt, canonical_sha256(record)).fingerprint
     verify_receipt(receipt, record, find(ring, fingerprint))
     return "proved", f"key {fingerprint} signed the canonical record", fingerprint
 

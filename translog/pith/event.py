@@ -23,7 +23,7 @@ from translog.formats.strict import shown
 from translog.pith import shape
 from translog.pith.key import FINGERPRINT_BYTES
 from translog.pith.receipt import check_receipt
-from translog.pith.record import canonical_sha256, check_number, parse_pith_number
+from translog.pith.record import check_number, parse_pith_number
 from translog.pith.signature import NAMES as SIGNATURE_NAMES
 from translog.pith.signature import Signature
 
@@ -303,8 +303,8 @@ def _check_record_created(payload: Mapping[str, Any], subject: str) -> None:
         raise MalformedError(f"record_created payload lacks {', '.join(lacks)}")
     shape.label(payload, "attestation_state", "payload")
     record = payload["canonical_record"]
-    check_number(record, subject)
-    computed = canonical_sha256(record).hex()
+    digest = check_number(record, subject)
+    computed = digest.hex()
     if payload["canonical_sha256"] != computed:
         raise SubjectError(
             f"payload canonical_sha256 is {shown(payload['canonical_sha256'])}, computed {computed}"
@@ -313,7 +313,7 @@ def _check_record_created(payload: Mapping[str, Any], subject: str) -> None:
         found = payload[f"source_{name}"]
         if type(found) is not type(want) or found != want:
             raise SubjectError(f"payload source_{name} is {shown(found)}, want {want!r}")
-    check_receipt(payload["receipt"], record)
+    check_receipt(payload["receipt"], digest)
 
 
 def _complete(content: Mapping[str, Any], digest: bytes, signature: Signature) -> dict[str, Any]:

@@ -37,15 +37,15 @@ def parse_receipt(receipt: Any) -> Signature:
     return Signature.from_json(receipt, SIGNED_MESSAGE, "receipt")
 
 
-def check_receipt(receipt: Any, record: Mapping[str, Any]) -> Signature:
-    """Check that a receipt is for `record`, and return its signature, unverified.
+def check_receipt(receipt: Any, record_sha256: bytes) -> Signature:
+    """Check that a receipt is for the record of this hash; return its signature, unverified.
 
     Raises:
         MalformedError: it is not a receipt.
         SubjectError: it is another record's.
     """
     signature = parse_receipt(receipt)
-    want = canonical_sha256(record).hex()
+    want = record_sha256.hex()
     if receipt["canonical_sha256"] != want:
         raise SubjectError(f"receipt is for record {receipt['canonical_sha256']}, want {want}")
     return signature
@@ -59,7 +59,8 @@ def verify_receipt(receipt: Any, record: Mapping[str, Any], public_key: bytes) -
         SubjectError: it is another record's.
         SignatureError: it was not signed by this key.
     """
-    check_receipt(receipt, record).verify(canonical_sha256(record), public_key)
+    digest = canonical_sha256(record)
+    check_receipt(receipt, digest).verify(digest, public_key)
 
 
 def make_receipt(

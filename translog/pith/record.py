@@ -107,20 +107,28 @@ def canonical_sha256(record: Mapping[str, Any]) -> bytes:
 
 def pith_number(record: Mapping[str, Any]) -> str:
     """Return the Pith Number of a record that `check_record` has passed."""
-    suffix = b32encode(canonical_sha256(record)).decode()[:SUFFIX_CHARS]
-    return str(PithNumber(year=record["metadata"]["submitted_at"][:4], suffix=suffix))
+    return _number(record, canonical_sha256(record))
 
 
-def check_number(record: Any, number: str) -> None:
-    """Check that `number` is the Pith Number of `record`.
+def _number(record: Mapping[str, Any], digest: bytes) -> str:
+    suffix = b32encode(digest[:20]).decode()[:SUFFIX_CHARS]  # 20 bytes are 32 characters
+    return f"pith:{record['metadata']['submitted_at'][:4]}:{suffix}"
+
+
+def check_number(record: Any, number: str) -> bytes:
+    """Check that `number` is the Pith Number of `record`; return its `canonical_sha256`.
 
     Raises:
         MalformedError: the record has not the shape of one.
         SubjectError: it is another record's number.
     """
     check_record(record)
-    if pith_number(record) != number:
-        raise SubjectError(f"canonical_record has number {pith_number(record)}, want {number!r}")
+    digest = canonical_sha256(record)
+    if _number(record, digest) != number:
+        raise SubjectError(
+            f"canonical_record has number {_number(record, digest)}, want {number!r}"
+        )
+    return digest
 
 
 def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
