@@ -1,0 +1,1 @@
+"""The log over HTTP: requests to calls and results to answers. Only here: status codes, asyncio."""

@@ -1,0 +1,207 @@
+"""POST /add: events in, places out, each on disk before it is acknowledged.
+
+The one hot path: the body goes to the pipeline's line as it came, and the answers of one batch
+come back over one wake-up of the event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import orjson
+
+from translog.errors import MalformedError, TooLargeError, TranslogError, UnavailableError
+from translog.log import reader
+from translog.log.pipeline import Result
+from translog.log.sequencer import Placed
+from translog.log.writer import Writer
+from translog.pith.event import MAX_EVENT_BYTES
+from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
+from translog.server.errors import LateError, MediaTypeError, MethodError, brief
+from translog.server.logs import Complaints
+from translog.server.metrics import Metrics
+from translog.server.publishing import Publishing
+from translog.server.rates import Rates, client_of
+from translog.server.readers import Readers
+from translog.server.receiving import Receiving
+from translog.server.settings import Clock, Settings
+from translog.store.database import Connection
+
+Proofs = dict[int, bytes]
+"""The tlog-proof of each leaf index, as JSON."""
+
+NO_PROOFS: Proofs = {}
+
+
+class Adding:
+    """What answers POST /add."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        publishing: Publishing,
+        readers: Readers,
+        metrics: Metrics,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._publishing = publishing
+        self._readers = readers
+        self._metrics = metrics
+        self._settings = settings
+        self._clock = clock
+        self._receiving = Receiving(settings)
+        self._rates = Rates(settings.events_per_second, clock.steady)
+        self._complaints = Complaints(clock.steady)
+        self._wakeups = Wakeups()
+
+    async def answer(self, scope: Scope, receive: Receive) -> Answer:
+        """Log what a request brings, and say where it is.
+
+        Raises:
+            TranslogError: nothing of it was logged; or its one event was refused.
+        """
+        if scope["method"] != "POST":
+            raise MethodError(scope["method"], "POST")
+        wait = _wants_published(scope["query_string"])
+        headers = dict(scope["headers"])
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind not in (b"application/json", b"application/x-ndjson"):
+            raise MediaTypeError(f"content type is {kind[:80]!r}, want {JSON} or {NDJSON}")
+        client = client_of(scope, headers, self._settings.trusted_proxies)
+        self._rates.check(client)
+        self._publishing.require_working()
+        if kind == b"application/json":
+            body = await self._receiving.body(headers, receive, self._max_event_bytes)
+            self._rates.charge(client, 1)
+            return await self._add_one(body, wait=wait)
+        body = await self._receiving.body(headers, receive, self._settings.max_body_bytes)
+        raws = self._split(body)
+        self._rates.charge(client, len(raws))
+        return await self._add_many(raws, wait=wait)
+
+    @property
+    def _max_event_bytes(self) -> int:
+        return min(MAX_EVENT_BYTES, self._settings.max_body_bytes)
+
+    def _split(self, body: bytes) -> list[bytes]:
+        raws = body.split(b"\n", self._settings.max_batch_events)
+        if not raws[-1]:
+            raws.pop()  # what follows the last line's end
+        if len(raws) > self._settings.max_batch_events:
+            raise TooLargeError(f"body has over {self._settings.max_batch_events} lines")
+        if not raws:
+            raise MalformedError("body is empty, want at least one event")
+        return raws
+
+    async def _add_one(self, raw: bytes, *, wait: bool) -> Answer:
+        (result,) = await self._place([raw])
+        if isinstance(result, TranslogError):
+            raise result
+        proofs = await self._prove([result]) if wait else NO_PROOFS
+        return Answer(200, _line(result, proofs), JSON, NO_STORE)
+
+    async def _add_many(self, raws: Sequence[bytes], *, wait: bool) -> Answer:
+        results = await self._place(raws)
+        proofs = await self._prove(results) if wait else NO_PROOFS
+        lines = [
+            _line(result, proofs)
+            if isinstance(result, Placed)
+            else orjson.dumps(brief(result), option=orjson.OPT_APPEND_NEWLINE)
+            for result in results
+        ]
+        return Answer(200, b"".join(lines), NDJSON, NO_STORE)
+
+    async def _place(self, raws: Sequence[bytes]) -> list[Result]:
+        """Log events: return once each is durable or refused."""
+        began = self._clock.steady()
+        done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self._writer.submit(raws, partial(self._wakeups.deliver, done))
+        try:
+            async with asyncio.timeout(self._settings.request_seconds):
+                results = await done
+        except TimeoutError as error:
+            raise LateError(
+                f"{len(raws)} events were taken in and not written within"
+                f" {self._settings.request_seconds:g} s; they may still be"
+            ) from error
+        self._metrics.adding.add(self._clock.steady() - began)
+        self._count(results)
+        return results
+
+    def _count(self, results: Sequence[Result]) -> None:
+        events = self._metrics.events
+        for result in results:
+            if isinstance(result, Placed):
+                events["duplicate" if result.duplicate else "added"] += 1
+            else:
+                events[result.code] += 1
+                if isinstance(result, UnavailableError):
+                    self._complaints.tell(result)
+
+    async def _prove(self, results: Sequence[Result]) -> Proofs:
+        """Wait until all that was placed is published, and return its proofs."""
+        indices = {result.index for result in results if isinstance(result, Placed)}
+        if not indices:
+            return NO_PROOFS
+        try:
+            async with asyncio.timeout(self._settings.request_seconds):
+                checkpoint = await self._publishing.covering(max(indices))
+        except TimeoutError as error:
+            raise LateError(
+                f"events are logged up to index {max(indices)}, and no checkpoint covered that"
+                f" within {self._settings.request_seconds:g} s"
+            ) from error
+
+        def prove(db: Connection) -> Proofs:
+            return {
+                index: orjson.dumps(reader.prove(db, index, checkpoint.note).encode().decode())
+                for index in indices
+            }
+
+        return await self._readers.ask(prove)
+
+
+class Wakeups:
+    """Results from the sequencer's thread to the event loop: one wake-up for many."""
+
+    def __init__(self) -> None:
+        self._done: deque[tuple[asyncio.Future[list[Result]], list[Result]]] = deque()
+        self._called = False
+
+    def deliver(self, future: asyncio.Future[list[Result]], results: list[Result]) -> None:
+        """Answer `future`. Called from a thread of the pipeline."""
+        self._done.append((future, results))
+        if not self._called:
+            self._called = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        # Before looking: what is appended from here on calls again.
+        self._called = False
+        while self._done:
+            future, results = self._done.popleft()
+            if not future.done():  # it is when its request has been given up
+                future.set_result(results)
+
+
+def _line(placed: Placed, proofs: Proofs) -> bytes:
+    proof = proofs.get(placed.index)
+    return b'{"index":%d,"event_id":"%b","leaf_hash":"%b","duplicate":%b%b}\n' % (
+        placed.index,
+        placed.event_id.encode(),
+        placed.leaf_hash.hex().encode(),
+        b"true" if placed.duplicate else b"false",
+        b"" if proof is None else b',"proof":' + proof,
+    )
+
+
+def _wants_published(query: bytes) -> bool:
+    if query in (b"", b"wait=published"):
+        return query != b""
+    raise MalformedError(f"query is {query[:80]!r}, want wait=published or none")

@@ -1,0 +1,193 @@
+"""The ASGI application: hot paths first, all others in Starlette; errors become answers here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+
+from translog.errors import BusyError, MissingError, TranslogError, UnavailableError
+from translog.log.directory import LogDirectory
+from translog.log.writer import Writer
+from translog.server.adding import Adding
+from translog.server.answers import Answer, Message, Receive, Scope, Send
+from translog.server.errors import InternalError, LateError, MethodError, problem
+from translog.server.health import Health
+from translog.server.logs import LOGGER, Complaints
+from translog.server.metrics import Metrics
+from translog.server.proofs import Proofs
+from translog.server.publishing import Publishing
+from translog.server.readers import Readers
+from translog.server.records import Records
+from translog.server.settings import Clock, Settings
+from translog.server.tiles import Tiles
+
+READING = ("GET", "HEAD")
+HOT_FILES = ("/add", "/checkpoint")
+HOT_FOLDERS = ("/tile/", "/events/")
+
+Endpoint = Callable[[Request], Awaitable[Answer]]
+
+
+class App:
+    """One log's server. Only `build` makes one.
+
+    Attributes:
+        publishing: what is shown; its task runs from the lifespan's start to its end.
+    """
+
+    def __init__(
+        self,
+        *,
+        adding: Adding,
+        tiles: Tiles,
+        publishing: Publishing,
+        readers: Readers,
+        metrics: Metrics,
+        settings: Settings,
+        clock: Clock,
+        routes: dict[str, Endpoint],
+    ) -> None:
+        self.publishing = publishing
+        self._adding = adding
+        self._tiles = tiles
+        self._readers = readers
+        self._metrics = metrics
+        self._settings = settings
+        self._complaints = Complaints(clock.steady)
+        self._known = {path.split("/")[1] for path in (*HOT_FILES, *HOT_FOLDERS, *routes)}
+        self._starlette = Starlette(
+            routes=[Route(path, self._guarded(answer)) for path, answer in routes.items()],
+            # Starlette's types want a Response, and its code any ASGI application.
+            exception_handlers={HTTPException: _refuse},  # type: ignore[dict-item]
+            lifespan=self._lifespan,
+        )
+        self._starlette.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._starlette(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if path in HOT_FILES or path.startswith(HOT_FOLDERS):
+            answer = await self._made(self._hot(scope, receive))
+            self._count(path, answer.status)
+            await answer(scope, receive, send)
+            return
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(path, message["status"])
+            await send(message)
+
+        await self._starlette(scope, receive, counting)
+
+    async def _hot(self, scope: Scope, receive: Receive) -> Answer:
+        path: str = scope["path"]
+        if path == "/add":
+            return await self._adding.answer(scope, receive)
+        if scope["method"] not in READING:
+            raise MethodError(scope["method"], ", ".join(READING))
+        if path == "/checkpoint":
+            return self.publishing.answer
+        return await self._tiles.answer(scope)
+
+    async def _made(self, answer: Awaitable[Answer]) -> Answer:
+        """Return an answer, or the one that says why there is none."""
+        try:
+            return await answer
+        except TranslogError as error:
+            if isinstance(error, UnavailableError) and not isinstance(error, BusyError):
+                self._complaints.tell(error)
+            return problem(error)
+        except Exception:  # noqa: BLE001  # a bug: one request fails, and the log says where
+            LOGGER.exception("a request failed by a bug")
+            return problem(InternalError("the request failed; the server's log says why"))
+
+    def _guarded(self, answer: Endpoint) -> Endpoint:
+        async def timed(request: Request) -> Answer:
+            try:
+                async with asyncio.timeout(self._settings.request_seconds):
+                    return await answer(request)
+            except TimeoutError as error:
+                raise LateError(f"no answer within {self._settings.request_seconds:g} s") from error
+
+        async def endpoint(request: Request) -> Answer:
+            return await self._made(timed(request))
+
+        return endpoint
+
+    def _count(self, path: str, status: int) -> None:
+        first = path[1:].partition("/")[0]
+        self._metrics.requests[first if first in self._known else "other", status] += 1
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.publishing.run())
+        yield
+        self.publishing.stop()
+        await task
+        self.close()
+
+    def close(self) -> None:
+        """Close the readers: for tests that run no lifespan."""
+        self._readers.close()
+
+
+def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Clock) -> App:
+    """Make the application of a log that is open for writing, and show its newest head.
+
+    Raises:
+        VerificationError, UnavailableError: there is no head that can be shown.
+    """
+    metrics = Metrics()
+    publishing = Publishing(writer, clock, metrics, settings.publish_interval_seconds)
+    readers = Readers(directory)
+    adding = Adding(
+        writer=writer,
+        publishing=publishing,
+        readers=readers,
+        metrics=metrics,
+        settings=settings,
+        clock=clock,
+    )
+    return App(
+        adding=adding,
+        tiles=Tiles(publishing, readers),
+        publishing=publishing,
+        readers=readers,
+        metrics=metrics,
+        settings=settings,
+        clock=clock,
+        routes=_routes(
+            Proofs(publishing, readers),
+            Records(publishing, readers, directory.read_signer(), settings.base_url),
+            Health(writer, publishing, metrics),
+        ),
+    )
+
+
+def _routes(proofs: Proofs, records: Records, health: Health) -> dict[str, Endpoint]:
+    return {
+        "/event/{digits}": records.event,
+        "/proof/inclusion": proofs.inclusion,
+        "/proof/consistency": proofs.consistency,
+        "/proof/{name}": proofs.text,
+        "/keys.json": records.keys,
+        "/pith/{suffix}/bundle.json": records.bundle,
+        "/pith/{suffix}/state.json": records.state,
+        "/.well-known/pith/{suffix}/bundle.json": records.bundle,
+        "/healthz": health.alive,
+        "/readyz": health.ready,
+        "/metrics": health.metrics,
+    }
+
+
+async def _refuse(request: Request, error: Exception) -> Answer:
+    """Answer for what Starlette finds no endpoint for."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return problem(MethodError(request.method, ", ".join(READING)))
+    return problem(MissingError(f"path {request.url.path[:80]!r} is not one of this server's"))
