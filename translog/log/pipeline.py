@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -93,6 +93,11 @@ class Pipeline:
         """Events that are taken in and not yet answered for."""
         return self._events
 
+    @property
+    def stopped(self) -> BaseException | None:
+        """Why nothing is taken any more, or None."""
+        return self._failed or self._sequencer.stopped
+
     def submit(self, raws: Sequence[bytes], deliver: Deliver) -> None:
         """Queue events; `deliver` gets one result an event, in order, once all are durable.
 
@@ -136,10 +141,8 @@ class Pipeline:
     def _refuse_if_stopped(self) -> None:
         if self._closing:
             raise UnavailableError("log is being closed")
-        if self._failed is not None:
-            raise UnavailableError(f"log takes no more events: {self._failed!r}")
-        if self._sequencer.stopped is not None:
-            raise UnavailableError(f"log takes no more events: {self._sequencer.stopped}")
+        if self.stopped is not None:
+            raise UnavailableError(f"log takes no more events: {self.stopped}")
 
     def _guard(self, run: Callable[[], None]) -> None:
         """Run a thread's work. If it ends by a bug, nobody waits for an answer for ever."""
@@ -148,15 +151,17 @@ class Pipeline:
         except BaseException as error:
             with self._lock:
                 self._failed = error
-                orphans = {id(unit.submission): unit.submission for unit in self._line}
+                orphans = [unit.submission for unit in self._line]
+                self._count_out(self._line)
                 self._line.clear()
                 self._unchecked.clear()
-                self._events = self._bytes = 0
                 self._work.notify_all()
                 self._ready.notify_all()
-            for submission in orphans.values():
-                failure = UnavailableError(f"log stopped by a bug: {error!r}")
-                submission.deliver([failure] * len(submission.results))
+            failure = UnavailableError(f"log stopped by a bug: {error!r}")
+            for submission in orphans:
+                if submission.missing > 0:  # not answered for already
+                    submission.missing = 0
+                    submission.deliver([failure] * len(submission.results))
             raise  # to the thread's excepthook: a bug is shown, with its traceback
 
     # Intake: any number of threads.
@@ -164,11 +169,16 @@ class Pipeline:
     def _intake(self) -> None:
         packer = Packer()
         with closing(self._open_reader()) as db:
-            keys = registry.read(db)
+            keys: Registry | None = None
             while units := self._take_unchecked():
-                keys = registry.read(db, keys)
-                for unit in units:
-                    unit.checked = [_check(raw, keys, packer) for raw in unit.raws]
+                try:
+                    keys = registry.read(db, keys)
+                except TranslogError as error:  # nobody's key can be looked up: nobody may write
+                    for unit in units:
+                        unit.checked = [error] * len(unit.raws)
+                else:
+                    for unit in units:
+                        unit.checked = [_check(raw, keys, packer) for raw in unit.raws]
                 with self._lock:
                     for unit in units:
                         unit.ready = True
@@ -193,20 +203,32 @@ class Pipeline:
 
     def _sequence(self) -> None:
         while units := self._take_ready():
-            batch = [done for unit in units for done in unit.checked if isinstance(done, Admitted)]
-            placed = iter(self._append(batch))
-            for unit in units:
-                results = [
-                    next(placed) if isinstance(done, Admitted) else done for done in unit.checked
-                ]
-                submission = unit.submission
-                submission.results[unit.start : unit.start + len(results)] = results
-                submission.missing -= len(results)
-                if not submission.missing:
-                    submission.deliver(submission.results)
+            try:
+                self._place(units)
+            except BaseException:
+                with self._lock:  # back in line, where all are answered for
+                    self._line.extendleft(reversed(units))
+                raise
             with self._lock:
-                self._events -= sum(len(unit.raws) for unit in units)
-                self._bytes -= sum(unit.bytes for unit in units)
+                self._count_out(units)
+
+    def _place(self, units: Sequence[_Unit]) -> None:
+        batch = [done for unit in units for done in unit.checked if isinstance(done, Admitted)]
+        placed = iter(self._append(batch))
+        for unit in units:
+            results = [
+                next(placed) if isinstance(done, Admitted) else done for done in unit.checked
+            ]
+            submission = unit.submission
+            submission.results[unit.start : unit.start + len(results)] = results
+            submission.missing -= len(results)
+            if not submission.missing:
+                submission.deliver(submission.results)
+
+    def _count_out(self, units: Iterable[_Unit]) -> None:
+        for unit in units:
+            self._events -= len(unit.raws)
+            self._bytes -= unit.bytes
 
     def _take_ready(self) -> list[_Unit]:
         """Wait for checked units at the front of the line, and take what one batch holds."""

@@ -61,10 +61,10 @@ class Registry:
 
 def read(db: sqlite3.Connection, known: Registry | None = None) -> Registry:
     """Return the registry as it stands; `known` itself when nothing has changed since."""
-    if known is not None and rows.read_version(db) == known.version:
-        return known
     with snapshot(db):
         version = rows.read_version(db)
+        if known is not None and version == known.version:
+            return known
         signers = {row.key.fingerprint: row for row in rows.read_signers(db)}
     return Registry(version=version, signers=signers)
 

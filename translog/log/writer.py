@@ -37,9 +37,9 @@ class Writer:
         return self._pipeline.waiting
 
     @property
-    def stopped(self) -> Exception | None:
+    def stopped(self) -> BaseException | None:
         """Why nothing is taken any more, or None."""
-        return self._sequencer.stopped
+        return self._pipeline.stopped
 
     def submit(self, raws: Sequence[bytes], deliver: Deliver) -> None:
         """See `Pipeline.submit`."""
