@@ -44,6 +44,7 @@ class Publisher:
 
         Raises:
             VerificationError: what is stored contradicts itself, or the copy of the last head.
+            MalformedError: a tile that the head is made of is missing, or too short.
             UnavailableError: the disk failed; nothing new is to be shown.
         """
         with snapshot(self._db):
@@ -53,6 +54,8 @@ class Publisher:
             self._check_stored(head)
             self._check_grown(last, shown, head)
         if shown is not None and shown.size == head.size:
+            if last != shown:  # an older copy was put back: it would let an older database pass
+                files.write_atomically(self._copy, shown.note)
             return shown
         checkpoint = Checkpoint(origin=self._signer.name, size=head.size, root=head.root)
         note = sign_checkpoint(checkpoint, self._signer.key)
@@ -63,7 +66,15 @@ class Publisher:
 
     def _shown(self) -> SignedCheckpoint | None:
         note = log.read_checkpoint(self._db)
-        return None if note is None else open_checkpoint(note, self._signer.verifier)
+        if note is None:
+            return None
+        try:
+            return open_checkpoint(note, self._signer.verifier)
+        except TranslogError as error:
+            raise VerificationError(
+                f"newest checkpoint in the database is not a head that this log signed: {error}."
+                " Nothing is signed; `translog fsck` finds what changed"
+            ) from error
 
     def _last(self) -> SignedCheckpoint | None:
         try:
