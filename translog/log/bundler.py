@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from translog.errors import MissingError, TooLargeError
+from translog.errors import MalformedError, MissingError, TooLargeError
 from translog.formats.entry import Entry
 from translog.formats.note import NoteSigner, Verifier
 from translog.log import reader
 from translog.pith.build import build_bundle
-from translog.pith.event import MAX_EVENT_BYTES, restore
+from translog.pith.bundle import MAX_BUNDLE_BYTES
+from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
 from translog.pith.key import PithKey
-from translog.pith.record import SUFFIX_CHARS, parse_pith_number
+from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, parse_pith_number
 from translog.store import log, registry
 from translog.store.bodies import from_micros, unpack
 
@@ -51,18 +52,19 @@ def bundle(
         base_url: where the log is served, without a slash at the end.
 
     Raises:
-        MalformedError: `suffix` is not base32.
-        MissingError: there is no such record, or more than one.
+        MalformedError: `suffix` is not base32, or not of one of these lengths.
+        MissingError: no event creates such a record, or more than one does.
         TooLargeError: it has more events than a bundle holds.
     """
     events = _events(db, size, suffix)
-    number = _one_number(suffix, [event["subject_pith_number"] for event in events])
+    number = _one_number(suffix, events)
+    events = [event for event in events if event["subject_pith_number"] == number]
     keys = [row.key for row in registry.read_signers(db) if _signed_any(row, events)]
     own = pith_key(signer, base_url)
     others = [key for key in keys if key.public_key != own.public_key]
     return build_bundle(
         pith_number=number,
-        events=[event for event in events if event["subject_pith_number"] == number],
+        events=events,
         keys=[*others, own],
         built_at=_time(log.read_signed_at(db, size)),
         base_url=base_url,
@@ -73,26 +75,46 @@ def bundle(
 
 
 def _events(db: sqlite3.Connection, size: int, suffix: str) -> list[dict[str, Any]]:
-    leaves = reader.find_subject(db, size, suffix, MAX_EVENTS + 1)
-    if len(leaves) > MAX_EVENTS:
-        raise TooLargeError(f"record {suffix} has more than {MAX_EVENTS} events")
-    events = [event_of(leaf) for leaf in leaves]
-    return [event for event in events if _is_about(event, suffix)]
+    if len(suffix) not in (*SHORT_CHARS, SUFFIX_CHARS):
+        raise MalformedError(
+            f"Pith Number {suffix[:40]!r} has {len(suffix)} characters,"
+            f" want {SUFFIX_CHARS}, or the first {', '.join(map(str, SHORT_CHARS))}"
+        )
+    events: list[dict[str, Any]] = []
+    held = 0
+    for leaf in reader.find_subject(db, size, suffix, MAX_EVENTS + 1):
+        content = _content(leaf)
+        held += len(content)
+        if len(events) == MAX_EVENTS or held > MAX_BUNDLE_BYTES:
+            raise TooLargeError(
+                f"record {suffix} has more than {MAX_EVENTS} events, or {MAX_BUNDLE_BYTES} bytes"
+            )
+        events.append(_restored(leaf, content))
+    return events
 
 
 def event_of(leaf: log.Leaf) -> dict[str, Any]:
     """Return the whole event that a leaf was made of."""
-    content = unpack(leaf.body, limit=MAX_EVENT_BYTES)
+    return _restored(leaf, _content(leaf))
+
+
+def _content(leaf: log.Leaf) -> bytes:
+    return unpack(leaf.body, limit=MAX_EVENT_BYTES)
+
+
+def _restored(leaf: log.Leaf, content: bytes) -> dict[str, Any]:
     return restore(content, Entry.parse(leaf.entry).signature, from_micros(leaf.signed_at))
 
 
-def _is_about(event: dict[str, Any], suffix: str) -> bool:
-    subject = event["subject_pith_number"]
-    return subject.startswith("pith:") and parse_pith_number(subject).suffix.startswith(suffix)
-
-
-def _one_number(suffix: str, numbers: Sequence[str]) -> str:
-    found = sorted(set(numbers))
+def _one_number(suffix: str, events: Sequence[dict[str, Any]]) -> str:
+    # Only the event that creates a record is tied to its number. Of the others, anyone who may
+    # write could make some about a number that begins alike, and so hide a record.
+    created: set[str] = {
+        event["subject_pith_number"] for event in events if event["event_type"] == RECORD_CREATED
+    }
+    found = sorted(
+        number for number in created if parse_pith_number(number).suffix.startswith(suffix)
+    )
     if not found:
         raise MissingError(f"record {suffix[:SUFFIX_CHARS]!r} is not in this log")
     if len(found) > 1:

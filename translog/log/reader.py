@@ -5,7 +5,7 @@ a `size`, that of a signed head: nothing past it is shown, since nobody could ch
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from translog.errors import MalformedError, MissingError
 from translog.formats.canonical import canonical
@@ -97,16 +97,16 @@ def find_event(db: sqlite3.Connection, size: int, content_sha256: bytes) -> log.
     raise MissingError(f"event sha256:{content_sha256.hex()} is not in the log of {size} events")
 
 
-def find_subject(db: sqlite3.Connection, size: int, suffix: str, limit: int) -> list[log.Leaf]:
-    """Return the leaves below `size` whose subject may be a Pith Number beginning so, in order.
+def find_subject(db: sqlite3.Connection, size: int, suffix: str, limit: int) -> Iterator[log.Leaf]:
+    """Yield up to `limit` leaves below `size` that may be about a Pith Number beginning so.
 
-    They are candidates: the caller compares the subject itself.
+    In order. They are candidates: the caller compares the subject itself.
 
     Raises:
         MalformedError: `suffix` is not base32 in capitals.
     """
-    found = log.find_range(db, *lookup.range_of_suffix(suffix), limit)
-    return [leaf for index in found if index < size for leaf in log.read_leaves(db, index, 1)]
+    for index in log.find_range(db, *lookup.range_of_suffix(suffix), size, limit):
+        yield from log.read_leaves(db, index, 1)
 
 
 def nodes(db: sqlite3.Connection, size: int) -> Read:

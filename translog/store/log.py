@@ -168,14 +168,15 @@ def _seek(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def find_range(db: sqlite3.Connection, lo: int, hi: int, limit: int) -> list[int]:
-    """Return up to `limit` leaf indices whose prefix is in [lo, hi], in order."""
+def find_range(db: sqlite3.Connection, lo: int, hi: int, size: int, limit: int) -> list[int]:
+    """Return up to `limit` leaf indices below `size` whose prefix is in [lo, hi], in order."""
     found = [
         leaf_index
         for age in ("new", "mid", "old")
         for (leaf_index,) in db.execute(
-            f"SELECT leaf_index FROM lookup_{age} WHERE prefix BETWEEN ? AND ? LIMIT ?",  # noqa: S608
-            (lo, hi, limit),
+            f"SELECT leaf_index FROM lookup_{age}"  # noqa: S608
+            " WHERE prefix BETWEEN ? AND ? AND leaf_index < ? LIMIT ?",
+            (lo, hi, size, limit),
         )
     ]
     return sorted(set(found))[:limit]
