@@ -25,10 +25,10 @@ def unpack(packed: Iterable[bytes], limit: int, what: str) -> bytes:
     room = limit
     try:
         for piece in packed:
-            # One more than there is room for, so that the byte too many is seen, and
-            # `max_length` is never 0, which would mean "all of it".
+            # One more than there is room for, so that the byte too many is seen (there is
+            # an unconsumed tail only then), and never 0, which would mean "all of it".
             part = stream.decompress(piece, room + 1)
-            if len(part) > room or stream.unconsumed_tail:
+            if len(part) > room:
                 raise TooLargeError(f"{what} unpacks to more than the {limit} bytes wanted")
             room -= len(part)
             parts.append(part)

@@ -306,7 +306,8 @@ def test_an_event_about_another_record_than_it_says_is_refused():
 
 
 def test_a_tampered_keys_file_is_refused(log):
-    for served in (b"{}", b"[]", b'{"public_keys":{}}', b'{"public_keys":[1]}', b"x"):
+    more = log.files["keys.json"].replace(b'{"public_keys":', b'{"more":1,"public_keys":', 1)
+    for served in (more, b"{}", b"[]", b'{"public_keys":{}}', b'{"public_keys":[1]}', b"x"):
         log.files["keys.json"] = served
         with pytest.raises(MalformedError):
             check(log)
