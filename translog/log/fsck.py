@@ -221,10 +221,7 @@ def _check_leaf(leaf: log.Leaf, ring: Ring) -> set[tuple[int, int]]:
         raise MalformedError(
             f"body has SHA-256 {computed.hex()}, its entry {entry.content_sha256.hex()}"
         )
-    try:
-        signed_at = from_micros(leaf.signed_at)
-    except OverflowError as error:
-        raise MalformedError(f"signed_at is {leaf.signed_at}, which is no time") from error
+    signed_at = from_micros(leaf.signed_at)
     event = events.from_value(events.restore(content, entry.signature, signed_at))
     public_key = ring.get(entry.key_sha256)
     if public_key is None:

@@ -1,0 +1,1 @@
+"""The command line. Only here: exit codes, colours, and asking what time it is."""

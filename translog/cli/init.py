@@ -1,0 +1,45 @@
+"""`translog init`."""
+
+from pathlib import Path
+
+import click
+
+from translog.cli.output import Output, json_option
+from translog.cli.params import ORIGIN
+from translog.log.directory import KEY, create
+
+
+@click.command(short_help="Make a new log, with a new key.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--origin",
+    type=ORIGIN,
+    required=True,
+    metavar="NAME",
+    help="The log's name for ever, such as example.com/log: a URL without its scheme.",
+)
+@json_option
+@click.pass_obj
+def init(output: Output, directory: Path, origin: str) -> None:
+    """Make a new log in DIR, with a new key and nothing in it.
+
+    The private key stays in DIR/log.key (mode 0600). It is in no backup: keep a copy apart, since
+    a log whose key is lost can never sign again. Nobody may write to a new log until
+    `translog keys allow` says who.
+    """
+    log = create(directory, origin)
+    output.result(
+        {
+            "directory": str(directory),
+            "origin": origin,
+            "vkey": log.verifier.vkey,
+            "private_key": str(directory / KEY),
+        },
+        [
+            ("Log", origin),
+            ("Directory", str(directory)),
+            ("Key", log.verifier.vkey),
+            ("Private key", f"{directory / KEY}, in no backup: keep a copy of it apart"),
+            ("Next", f"translog keys allow {directory} KEY"),
+        ],
+    )

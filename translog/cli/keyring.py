@@ -1,0 +1,94 @@
+"""Public keys on the command line: a key is named, pinned, spelled out or in a file. Never guessed.
+
+One spelling for all commands: a vkey (name+id+key), the name of a key that comes with translog
+and is chosen by writing it, 64 digits of hex, or a file that holds a vkey or a key in JSON.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from translog.cli.params import Parsed
+from translog.errors import MalformedError, TranslogError
+from translog.formats import canonical
+from translog.formats.note import Verifier
+from translog.pith.key import PINNED, PithKey, fingerprint_hex
+from translog.store import files
+
+MAX_KEY_FILE_BYTES = 64 << 10
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A key that was named on the command line.
+
+    Attributes:
+        public_key: 32 bytes.
+        name: what to call it.
+        verifier: where a vkey was given: the key of this log.
+        pith: where more is known: what its owner says about it.
+    """
+
+    public_key: bytes
+    name: str
+    verifier: Verifier | None = None
+    pith: PithKey | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicKey":
+        """Read a key from an argument, which may name a file.
+
+        Raises:
+            MalformedError: it is none, or the file holds none, or there is no such file.
+        """
+        if text in PINNED:
+            return cls(public_key=PINNED[text].public_key, name=text, pith=PINNED[text])
+        if Path(text).is_file():
+            try:
+                content = files.read(Path(text), limit=MAX_KEY_FILE_BYTES)
+                return cls._read(content.decode().strip())
+            except (TranslogError, UnicodeDecodeError) as error:
+                raise MalformedError(f"file {text}: {error}") from error
+        if "+" in text or _HEX.fullmatch(text):
+            return cls._read(text)
+        pinned = ", ".join(PINNED)
+        raise MalformedError(
+            f"key is {text[:80]!r}, want a vkey, 64 digits of hex, a pinned name ({pinned})"
+            " or a file that is there"
+        )
+
+    @classmethod
+    def _read(cls, text: str) -> "PublicKey":
+        if text.startswith("PRIVATE+KEY+"):
+            raise MalformedError("it is a private key: `translog keys show` gives the public one")
+        if text.startswith("{"):
+            key = PithKey.from_json(canonical.parse(text.encode(), limit=MAX_KEY_FILE_BYTES))
+            return cls(public_key=key.public_key, name=key.key_id, pith=key)
+        if _HEX.fullmatch(text):
+            public_key = bytes.fromhex(text)
+            return cls(public_key=public_key, name=f"key {fingerprint_hex(public_key)}")
+        verifier = Verifier.parse(text)
+        return cls(public_key=verifier.public_key, name=verifier.name, verifier=verifier)
+
+    def as_pith(self) -> PithKey:
+        """Return the key as a registry keeps it: without more knowledge, by its fingerprint."""
+        return self.pith or PithKey(
+            key_id=self.verifier.name if self.verifier else fingerprint_hex(self.public_key),
+            public_key=self.public_key,
+            signer_id=None,
+            rotates_at=None,
+            url="",
+            notes="",
+        )
+
+
+def _log_key(text: str) -> Verifier:
+    key = PublicKey.parse(text)
+    if key.verifier is None:
+        raise MalformedError(f"key {text[:80]!r} is not that of a log, want a vkey: name+id+key")
+    return key.verifier
+
+
+KEY = Parsed("key", PublicKey.parse)
+LOG_KEY = Parsed("vkey", _log_key)

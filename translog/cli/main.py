@@ -1,0 +1,87 @@
+"""The command `translog`: finds the module of a command, runs it, and says how it ended.
+
+A command is loaded when it is asked for, so that verifying a file loads no log and no server.
+"""
+
+import os
+import signal
+import sys
+from importlib import import_module
+
+import click
+
+from translog import __version__
+from translog.cli.exits import OK, STOPPED, USAGE, exit_code
+from translog.cli.output import Output
+from translog.errors import TranslogError, UnavailableError
+
+# In the order in which they are wanted. Each module has a command of its own name.
+COMMANDS = (
+    "init",
+    "keys",
+    "serve",
+    "add",
+    "publish",
+    "checkpoint",
+    "prove",
+    "verify",
+    "audit",
+    "fsck",
+    "export",
+    "backup",
+)
+
+
+class Commands(click.Group):
+    """A group whose commands are modules beside this one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"translog.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.command(cls=Commands, no_args_is_help=True, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="translog", message="%(prog)s %(version)s")
+def translog() -> None:
+    """A transparency log: signed events go in, and proofs that anyone can check come out.
+
+    Exit codes: 0 all is well, 1 a check failed or an event was refused, 2 the command line makes
+    no sense, 3 something in the way (a missing file, a lock, the disk, the network).
+    """
+
+
+def main() -> None:
+    """Run the command line of this process, and end it."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code."""
+    output = Output()
+    try:
+        code = translog.main(arguments, prog_name="translog", standalone_mode=False, obj=output)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        hint = f" (see `{usage} --help`)" if usage else ""
+        output.error("usage", f"{error.format_message().rstrip('.')}{hint}")
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        output.error("stopped", "stopped")
+        return STOPPED
+    except BrokenPipeError:
+        # Who reads our output has seen enough; Python would complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except TranslogError as error:
+        output.error(error.code, str(error))
+        return exit_code(error)
+    except OSError as error:
+        output.error(UnavailableError.code, str(error))
+        return exit_code(UnavailableError())
+    return code if isinstance(code, int) else OK

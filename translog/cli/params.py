@@ -1,0 +1,90 @@
+"""Arguments, read strictly while the command line is: what is wrong with one is a usage error."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from translog.errors import MalformedError
+from translog.formats.checkpoint import check_origin
+from translog.formats.note import check_name
+from translog.pith import shape
+
+MAX_SECONDS = 86_400.0
+_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_EVENT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_LISTEN = re.compile(r"(?:([0-9A-Za-z.-]+)|\[([0-9A-Fa-f:.]+)\]):([0-9]{1,5})")
+
+
+class Parsed(click.ParamType[Any]):
+    """A parameter that `parse` reads, or refuses with MalformedError."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value  # a default, which is parsed already
+        try:
+            return self._parse(value)
+        except MalformedError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _origin(text: str) -> str:
+    check_origin(text)
+    return text
+
+
+def _name(text: str) -> str:
+    check_name(text, "key name")
+    return text
+
+
+def _label(text: str) -> str:
+    return shape.label({"text": text}, "text", "argument")
+
+
+def _event_id(text: str) -> bytes:
+    match = _EVENT_ID.fullmatch(text)
+    if match is None:
+        raise MalformedError(f"event id is {text[:80]!r}, want sha256: and 64 digits of hex")
+    return bytes.fromhex(match[1])
+
+
+def _seconds(text: str) -> float:
+    match = _SECONDS.fullmatch(text)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 0.0 < seconds <= MAX_SECONDS:
+        raise MalformedError(f"time is {text[:40]!r}, want one like 500ms, 1s or 2m, at most 24h")
+    return seconds
+
+
+def _listen(text: str) -> tuple[str, int]:
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match[3]) > 65_535:
+        raise MalformedError(f"address is {text[:80]!r}, want one like 127.0.0.1:8080 or [::1]:80")
+    return match[1] or match[2], int(match[3])
+
+
+def _url(text: str) -> str:
+    if not is_url(text):
+        raise MalformedError(f"URL is {text[:80]!r}, want http(s)://…")
+    return text.rstrip("/")
+
+
+def is_url(text: str) -> bool:
+    """Tell a URL from a directory."""
+    return text.startswith(("http://", "https://"))
+
+
+ORIGIN = Parsed("origin", _origin)
+LABEL = Parsed("text", _label)
+KEY_NAME = Parsed("name", _name)
+EVENT_ID = Parsed("event_id", _event_id)
+SECONDS = Parsed("time", _seconds)
+LISTEN = Parsed("host:port", _listen)
+URL = Parsed("url", _url)

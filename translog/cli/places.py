@@ -1,0 +1,56 @@
+"""Where a log is: a directory with its database, a directory of its files, or a URL."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from translog.cli.exits import AbsentError
+from translog.cli.params import is_url
+from translog.errors import MissingError
+from translog.formats.published import Fetch
+from translog.log import directory
+from translog.log.directory import DATABASE, LogDirectory
+from translog.log.source import Source
+from translog.net.client import Client
+from translog.net.directory import Directory
+
+
+def now() -> int:
+    """Return the time, in POSIX seconds."""
+    return int(time.time())
+
+
+def find_log(path: str) -> LogDirectory:
+    """Return the log in a directory of this machine."""
+    return directory.find(Path(path))
+
+
+def base_url_of(log: LogDirectory) -> str:
+    """Return where a log is said to be served, unless something else is said: at its origin."""
+    return f"https://{log.origin}"
+
+
+@contextmanager
+def published(place: str) -> Iterator[Fetch]:
+    """Open whatever publishes a log, while the block runs."""
+    if is_url(place):
+        with Client(place) as client:
+            yield client.get
+    elif (Path(place) / DATABASE).is_file():
+        log = find_log(place)
+        with Source(log, base_url_of(log)) as source:
+            yield source.get
+    elif Path(place).is_dir():
+        yield Directory(Path(place)).get
+    else:
+        raise MissingError(f"{place}: there is no such directory")
+
+
+@contextmanager
+def answering(what: str) -> Iterator[None]:
+    """Turn "not there" into the log's answer, which is a check that failed."""
+    try:
+        yield
+    except MissingError as error:
+        raise AbsentError(f"{what}: {error}") from error

@@ -1,0 +1,131 @@
+"""Events to a log, here or behind a URL: in batches, in order, several on their way."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from translog.cli.params import is_url
+from translog.cli.places import find_log, now
+from translog.errors import BusyError, MalformedError, TranslogError, UnavailableError
+from translog.formats import canonical
+from translog.formats.strict import is_size, shown
+from translog.log.pipeline import Result
+from translog.log.writer import open_writer
+from translog.net.client import Client
+from translog.pith.shape import is_event_id
+
+MAX_ANSWER_BYTES = 4096  # for one event: the longest detail a server sends, and the rest
+NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """Where an event is in the log, as its server's answers say it."""
+
+    index: int
+    event_id: str
+    leaf_hash: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why an event is not in the log."""
+
+    code: str
+    detail: str
+
+    @property
+    def stops(self) -> bool:
+        """Whether the log, and not the event, is what is wrong: nothing more is worth sending."""
+        return self.code in (UnavailableError.code, BusyError.code)
+
+
+Answer = Added | Refused
+Wait = Callable[[], list[Answer]]
+Send = Callable[[Sequence[bytes]], Wait]
+"""Send a batch; what is returned waits for one answer an event, in order."""
+
+
+@contextmanager
+def opened(place: str) -> Iterator[Send]:
+    """Open a log for adding, while the block runs. One in a directory is published at its end."""
+    if is_url(place):
+        # One thread: batches arrive in the order of the events.
+        with Client(place) as client, ThreadPoolExecutor(1) as pool:
+            yield lambda events: pool.submit(_post, client, events).result
+        return
+    with open_writer(find_log(place), now) as writer:
+
+        def send(events: Sequence[bytes]) -> Wait:
+            done = threading.Event()
+            results: list[Result] = []
+
+            def deliver(delivered: list[Result]) -> None:
+                results.extend(delivered)
+                done.set()
+
+            def wait() -> list[Answer]:
+                done.wait()
+                return [_answer(result) for result in results]
+
+            writer.submit(events, deliver)
+            return wait
+
+        yield send
+
+
+def refused(error: TranslogError) -> Refused:
+    return Refused(code=error.code, detail=str(error))
+
+
+def _answer(result: Result) -> Answer:
+    if isinstance(result, TranslogError):
+        return refused(result)
+    return Added(
+        index=result.index,
+        event_id=result.event_id,
+        leaf_hash=result.leaf_hash.hex(),
+        duplicate=result.duplicate,
+    )
+
+
+def _post(client: Client, events: Sequence[bytes]) -> list[Answer]:
+    body = b"".join(event + b"\n" for event in events)
+    raw = client.post("add", body, NDJSON, MAX_ANSWER_BYTES * len(events))
+    lines = raw.splitlines()
+    if len(lines) != len(events):
+        raise MalformedError(f"server answers {len(lines)} lines to {len(events)} events")
+    return [_read(line) for line in lines]
+
+
+def _read(line: bytes) -> Answer:
+    """Read one answer of a server, which is not trusted to give a right one."""
+    value = canonical.parse(line, limit=MAX_ANSWER_BYTES)
+    if type(value) is not dict:
+        raise MalformedError(f"server answers {shown(value)}, want an object")
+    error = value.get("error")
+    if type(error) is dict:
+        return Refused(code=_text(error, "code"), detail=_text(error, "detail"))
+    if (
+        not is_size(value.get("index"))
+        or not is_event_id(value.get("event_id"))
+        or type(value.get("duplicate")) is not bool
+    ):
+        raise MalformedError(f"server answers {line[:80]!r}, want an index or an error")
+    return Added(
+        index=value["index"],
+        event_id=value["event_id"],
+        leaf_hash=_text(value, "leaf_hash"),
+        duplicate=value["duplicate"],
+    )
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    text = value.get(name)
+    if type(text) is not str:
+        raise MalformedError(f"server answers {shown(value)}, want a text {name}")
+    return text

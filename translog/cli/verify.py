@@ -1,0 +1,102 @@
+"""`translog verify`: loads neither a log, a server nor SQLite."""
+
+from pathlib import Path
+
+import click
+
+from translog.cli.exits import FAILED
+from translog.cli.keyring import KEY, PublicKey
+from translog.cli.output import Output, json_option
+from translog.errors import MalformedError
+from translog.store import files
+from translog.verify.documents import check_document, recognise
+from translog.verify.findings import Finding, Status, Trust
+
+MAX_FILE_BYTES = 17 << 20  # a bundle, and a little: larger ones are refused by what reads them
+PROOF = ".tlog-proof"
+
+MARKS: dict[Status, tuple[str, str]] = {
+    "proved": ("proved", "ok"),
+    "failed": ("FAILED", "bad"),
+    "not-shown": ("not shown", "doubt"),
+    "not-checkable": ("not checkable", "doubt"),
+}
+WIDTH = max(len(mark) for mark, _ in MARKS.values())
+
+
+@click.command(short_help="Check bundles, events, proofs and checkpoints, offline.")
+@click.argument("names", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--key",
+    "keys",
+    type=KEY,
+    multiple=True,
+    required=True,
+    metavar="KEY",
+    help="Whom you trust: a vkey, 64 digits of hex, a pinned name (pith.science) or a file with"
+    " a vkey or a key in JSON. Give it again for each key.",
+)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], keys: tuple[PublicKey, ...]) -> None:
+    """Check files offline, and say of each what is proved, by which key, and what is not.
+
+    A FILE is a bundle, an event, a .tlog-proof or a checkpoint; what it is, is told by what is in
+    it. An event and its proof are given together: as EVENT and EVENT.tlog-proof, or as the only
+    event and the only proof. Nothing is trusted but the keys named.
+    """
+    output: Output = ctx.obj
+    trust = Trust(
+        keys={key.public_key: key.name for key in keys},
+        logs=tuple(key.verifier for key in keys if key.verifier is not None),
+    )
+    contents = {name: files.read(Path(name), limit=MAX_FILE_BYTES) for name in names}
+    proofs = _pair(contents)
+    failed = False
+    for name, raw in contents.items():
+        if name in proofs.values():
+            continue
+        proof = proofs.get(name)
+        findings = check_document(raw, trust, proof=None if proof is None else contents[proof])
+        failed = failed or any(finding.status == "failed" for finding in findings)
+        _show(output, name, proof, findings)
+    ctx.exit(FAILED if failed else 0)
+
+
+def _pair(contents: dict[str, bytes]) -> dict[str, str]:
+    """Return which proof belongs to which event, by their names."""
+    kinds = {name: _kind(raw) for name, raw in contents.items()}
+    events = [name for name, kind in kinds.items() if kind == "event"]
+    proofs = [name for name, kind in kinds.items() if kind == "proof"]
+    if len(events) == 1 and len(proofs) == 1:
+        return {events[0]: proofs[0]}
+    return {
+        event: proof
+        for event in events
+        for proof in (f"{event}{PROOF}", str(Path(event).with_suffix(PROOF)))
+        if proof in proofs
+    }
+
+
+def _kind(raw: bytes) -> str:
+    try:
+        return recognise(raw)
+    except MalformedError:
+        return "unknown"  # which `check_document` says, of this file
+
+
+def _show(output: Output, name: str, proof: str | None, findings: list[Finding]) -> None:
+    if output.json:
+        output.value(
+            {
+                "file": name,
+                "proof": proof,
+                "ok": all(finding.status != "failed" for finding in findings),
+                "findings": [finding.to_json() for finding in findings],
+            }
+        )
+        return
+    output.line(f"{name} with {proof}" if proof else name)
+    for finding in findings:
+        mark, style = MARKS[finding.status]
+        output.line(finding.sentence, mark=f"  {mark:<{WIDTH}}  ", style=style)
