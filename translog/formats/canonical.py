@@ -31,6 +31,7 @@ INTEGERS = range(-(2**63), 2**63)
 
 EXACT: frozenset[type] = frozenset({str, int, bool, type(None)})
 SCALARS = EXACT | {float}
+_CONTAINERS = frozenset({dict, list})
 _INTEGER_CHARS = len(str(INTEGERS.start))
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -105,19 +106,16 @@ def made_of(value: Any, scalars: frozenset[type], depth: int = MAX_DEPTH) -> boo
 
     Types are compared exactly: a subclass may print itself in another way.
     """
-    fits = scalars.issuperset
+    fits, known = scalars.issuperset, (scalars | _CONTAINERS).issuperset
     level: list[Any] = [(value,)]
     for _ in range(depth + 1):
         deeper: list[Any] = []
         for container in level:
             members = container.values() if type(container) is dict else container
             if not fits(map(type, members)):
-                for member in members:
-                    kind = type(member)
-                    if kind is dict or kind is list:
-                        deeper.append(member)
-                    elif kind not in scalars:
-                        return False
+                if not known(map(type, members)):
+                    return False
+                deeper += [member for member in members if type(member) in _CONTAINERS]
         if not deeper:
             return True
         level = deeper

@@ -5,6 +5,7 @@ A faster verifier may take its place when it gives the same answer on every vect
 tests/data/ed25519.json.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
@@ -43,6 +44,7 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> Non
         ) from error
 
 
+@lru_cache(maxsize=1024)  # a log knows few keys, and hears of them with every event
 def key_sha256(public_key: bytes) -> bytes:
     """Return the 32 bytes by which entries and registries name a key."""
     return sha256(public_key).digest()

@@ -5,7 +5,7 @@ base64 with stray bits or white space). What is read here is formatted again and
 that one value has one spelling.
 """
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 
 from translog.errors import MalformedError
 
@@ -40,7 +40,7 @@ def parse_base64(text: str, what: str) -> bytes:
         MalformedError: any other text.
     """
     try:
-        decoded = b64decode(text)  # skips what it does not know: the comparison is the check
+        decoded = a2b_base64(text)  # skips what it does not know: the comparison is the check
     except ValueError as error:
         raise MalformedError(f"{what} is {text[:80]!r}, want base64") from error
     if format_base64(decoded) != text:
@@ -50,7 +50,7 @@ def parse_base64(text: str, what: str) -> bytes:
 
 def format_base64(raw: bytes) -> str:
     """Return what `parse_base64` reads."""
-    return b64encode(raw).decode("ascii")
+    return b2a_base64(raw, newline=False).decode("ascii")
 
 
 def is_size(number: object) -> bool:

@@ -4,7 +4,6 @@ A bundle is a function of the record and the checkpoint: whoever asks twice unde
 gets the same bytes, and any mirror with the same events and keys gets the same state.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +19,7 @@ from translog.pith.key import PithKey
 from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, parse_pith_number
 from translog.store import log, registry
 from translog.store.bodies import from_micros, unpack
+from translog.store.database import Connection
 
 MAX_EVENTS = 10_000  # of one record in one bundle
 
@@ -42,7 +42,7 @@ def log_key(verifier: Verifier, base_url: str) -> PithKey:
 
 
 def bundle(
-    db: sqlite3.Connection, size: int, suffix: str, signer: NoteSigner, base_url: str
+    db: Connection, size: int, suffix: str, signer: NoteSigner, base_url: str
 ) -> dict[str, Any]:
     """Make the signed bundle of the record whose Pith Number ends in `suffix`.
 
@@ -74,7 +74,7 @@ def bundle(
     )
 
 
-def _events(db: sqlite3.Connection, size: int, suffix: str) -> list[dict[str, Any]]:
+def _events(db: Connection, size: int, suffix: str) -> list[dict[str, Any]]:
     if len(suffix) not in (*SHORT_CHARS, SUFFIX_CHARS):
         raise MalformedError(
             f"Pith Number {suffix[:40]!r} has {len(suffix)} characters,"

@@ -7,7 +7,6 @@ DIR/lock          held by the one process that writes
 """
 
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from translog.formats.checkpoint import check_origin
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import NoteSigner, Verifier
 from translog.store import database, keys, log
+from translog.store.database import Connection
 from translog.store.files import Lock, sync_folder
 from translog.store.log import Identity
 
@@ -117,5 +117,5 @@ def find(path: Path) -> LogDirectory:
     )
 
 
-def open_reader(directory: LogDirectory) -> sqlite3.Connection:
+def open_reader(directory: LogDirectory) -> Connection:
     return database.open_reader(directory.database)

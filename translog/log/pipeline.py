@@ -7,7 +7,6 @@ a lone event is committed alone at once, and a crowd shares one fsync.
 """
 
 import os
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +19,7 @@ from translog.log.intake import Admitted, admit
 from translog.log.registry import Registry
 from translog.log.sequencer import Placed, Sequencer
 from translog.store.bodies import Packer
+from translog.store.database import Connection
 
 Result = Placed | TranslogError
 Deliver = Callable[[list[Result]], None]
@@ -57,7 +57,7 @@ class Pipeline:
     """Threads that take events in, from construction to `close`."""
 
     def __init__(
-        self, sequencer: Sequencer, open_reader: Callable[[], sqlite3.Connection], folder: str
+        self, sequencer: Sequencer, open_reader: Callable[[], Connection], folder: str
     ) -> None:
         """Start the threads.
 

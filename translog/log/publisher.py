@@ -10,7 +10,6 @@ anybody has seen is known here after any crash. A copy that is ahead of the row 
 again by the next `publish`, to the same bytes: Ed25519 is deterministic.
 """
 
-import sqlite3
 from pathlib import Path
 
 from translog.errors import MissingError, TranslogError, VerificationError
@@ -23,13 +22,13 @@ from translog.formats.checkpoint import (
 from translog.formats.note import NoteSigner
 from translog.formats.tree import Read, root
 from translog.store import files, log
-from translog.store.database import snapshot, transaction
+from translog.store.database import Connection, snapshot, transaction
 
 
 class Publisher:
     """The one signer of heads. Its caller holds the log's lock and calls from one thread."""
 
-    def __init__(self, db: sqlite3.Connection, signer: NoteSigner, copy: Path) -> None:
+    def __init__(self, db: Connection, signer: NoteSigner, copy: Path) -> None:
         self._db = db
         self._signer = signer
         self._copy = copy

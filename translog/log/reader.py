@@ -4,7 +4,6 @@ One code for the server, for exports and for proofs made from a directory. Every
 a `size`, that of a signed head: nothing past it is shown, since nobody could check it.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from translog.errors import MalformedError, MissingError
@@ -22,11 +21,12 @@ from translog.pith.event import MAX_EVENT_BYTES
 from translog.pith.key import PithKey
 from translog.store import log, registry
 from translog.store.bodies import unpack
+from translog.store.database import Connection
 
 KEY_CHUNK = 4096
 
 
-def checkpoint_note(db: sqlite3.Connection) -> bytes:
+def checkpoint_note(db: Connection) -> bytes:
     """Return the newest signed head, or raise MissingError before the first."""
     note = log.read_checkpoint(db)
     if note is None:
@@ -34,12 +34,12 @@ def checkpoint_note(db: sqlite3.Connection) -> bytes:
     return note
 
 
-def published(db: sqlite3.Connection) -> Checkpoint:
+def published(db: Connection) -> Checkpoint:
     """Return what the newest signed head says. The database is trusted for the signature."""
     return Checkpoint.parse(Note.parse(checkpoint_note(db)).text)
 
 
-def tile(db: sqlite3.Connection, size: int, asked: Tile) -> bytes:
+def tile(db: Connection, size: int, asked: Tile) -> bytes:
     """Return a tile, full or partial: any width the tree of `size` has ever had.
 
     Raises:
@@ -55,7 +55,7 @@ def tile(db: sqlite3.Connection, size: int, asked: Tile) -> bytes:
     return hashes[:wanted]
 
 
-def entry_bundle(db: sqlite3.Connection, size: int, index: int, width: int) -> bytes:
+def entry_bundle(db: Connection, size: int, index: int, width: int) -> bytes:
     """Return the entries [index * 256, + width) as tlog-tiles packs them."""
     start = _start(size, index, width, "entry bundle")
     entries = log.read_entries(db, start, width)
@@ -63,7 +63,7 @@ def entry_bundle(db: sqlite3.Connection, size: int, index: int, width: int) -> b
     return encode_bundle(entries)
 
 
-def event_bundle(db: sqlite3.Connection, size: int, index: int, width: int) -> bytes:
+def event_bundle(db: Connection, size: int, index: int, width: int) -> bytes:
     """Return the contents of events [index * 256, + width), a line each."""
     start = _start(size, index, width, "event bundle")
     leaves = log.read_leaves(db, start, width)
@@ -83,7 +83,7 @@ def _all_there(found: int, width: int, start: int) -> None:
         raise MalformedError(f"leaves {start} to {start + width} are stored as {found} rows only")
 
 
-def find_event(db: sqlite3.Connection, size: int, content_sha256: bytes) -> log.Leaf:
+def find_event(db: Connection, size: int, content_sha256: bytes) -> log.Leaf:
     """Return the first leaf below `size` with this event's hash.
 
     Raises:
@@ -97,7 +97,7 @@ def find_event(db: sqlite3.Connection, size: int, content_sha256: bytes) -> log.
     raise MissingError(f"event sha256:{content_sha256.hex()} is not in the log of {size} events")
 
 
-def find_subject(db: sqlite3.Connection, size: int, suffix: str, limit: int) -> Iterator[log.Leaf]:
+def find_subject(db: Connection, size: int, suffix: str, limit: int) -> Iterator[log.Leaf]:
     """Yield up to `limit` leaves below `size` that may be about a Pith Number beginning so.
 
     In order. They are candidates: the caller compares the subject itself.
@@ -109,7 +109,7 @@ def find_subject(db: sqlite3.Connection, size: int, suffix: str, limit: int) -> 
         yield from log.read_leaves(db, index, 1)
 
 
-def nodes(db: sqlite3.Connection, size: int) -> Read:
+def nodes(db: Connection, size: int) -> Read:
     """Return the `tree.Read` of the first `size` leaves."""
 
     def read(wanted: Sequence[Node]) -> Sequence[Hash]:
@@ -118,26 +118,26 @@ def nodes(db: sqlite3.Connection, size: int) -> Read:
     return read
 
 
-def root_at(db: sqlite3.Connection, size: int) -> Hash:
+def root_at(db: Connection, size: int) -> Hash:
     """Return the root of the first `size` leaves."""
     return root(size, nodes(db, size))
 
 
-def inclusion(db: sqlite3.Connection, index: int, size: int) -> list[Hash]:
+def inclusion(db: Connection, index: int, size: int) -> list[Hash]:
     """Return the audit path of leaf `index` in the tree of `size`, or raise MissingError."""
     if index >= size:
         raise MissingError(f"leaf {index} is not in the tree of {size} leaves")
     return prove_inclusion(index, size, nodes(db, size))
 
 
-def consistency(db: sqlite3.Connection, old_size: int, size: int) -> list[Hash]:
+def consistency(db: Connection, old_size: int, size: int) -> list[Hash]:
     """Return the proof that `old_size` leaves are a prefix of `size`, or raise MissingError."""
     if not 0 < old_size <= size:
         raise MissingError(f"proof from {old_size} to {size}: want 0 < old size <= size")
     return prove_consistency(old_size, size, nodes(db, size))
 
 
-def prove(db: sqlite3.Connection, index: int, note: bytes) -> TlogProof:
+def prove(db: Connection, index: int, note: bytes) -> TlogProof:
     """Return the tlog-proof of leaf `index` under a signed head."""
     size = Checkpoint.parse(Note.parse(note).text).size
     return TlogProof(
@@ -145,7 +145,7 @@ def prove(db: sqlite3.Connection, index: int, note: bytes) -> TlogProof:
     )
 
 
-def public_keys(db: sqlite3.Connection) -> list[dict[str, object]]:
+def public_keys(db: Connection) -> list[dict[str, object]]:
     """Return every key that was ever allowed, in the JSON form of a bundle's `public_keys`.
 
     Nobody needs to believe it: an entry holds the hash of its key.
@@ -153,13 +153,13 @@ def public_keys(db: sqlite3.Connection) -> list[dict[str, object]]:
     return [row.key.to_json() for row in registry.read_signers(db)]
 
 
-def keys_json(db: sqlite3.Connection, own: PithKey) -> bytes:
+def keys_json(db: Connection, own: PithKey) -> bytes:
     """Return the content of `keys.json`: every key that entries may name, and the log's own."""
     keys = [key for key in public_keys(db) if key["public_key_hex"] != own.public_key.hex()]
     return canonical({"public_keys": [*keys, own.to_json()]})
 
 
-def signer_of(db: sqlite3.Connection, entry: Entry) -> registry.SignerRow | None:
+def signer_of(db: Connection, entry: Entry) -> registry.SignerRow | None:
     """Return the registry's row of the key that signed an entry."""
     for row in registry.read_signers(db):
         if key_sha256(row.key.public_key) == entry.key_sha256:

@@ -4,7 +4,6 @@ A key may write under one `signer_id`, and the types it was allowed. Revoking it
 only: what it wrote stays in the log, and its row stays so that bundles can name the key.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from translog.errors import ForbiddenError, MalformedError, MissingError, Unknow
 from translog.pith.event import KNOWN_TYPES, Event
 from translog.pith.key import PithKey
 from translog.store import registry as rows
-from translog.store.database import snapshot, transaction
+from translog.store.database import Connection, snapshot, transaction
 from translog.store.registry import SignerRow
 
 
@@ -59,7 +58,7 @@ class Registry:
         return row.key.public_key
 
 
-def read(db: sqlite3.Connection, known: Registry | None = None) -> Registry:
+def read(db: Connection, known: Registry | None = None) -> Registry:
     """Return the registry as it stands; `known` itself when nothing has changed since."""
     with snapshot(db):
         version = rows.read_version(db)
@@ -70,7 +69,7 @@ def read(db: sqlite3.Connection, known: Registry | None = None) -> Registry:
 
 
 def allow(
-    db: sqlite3.Connection,
+    db: Connection,
     key: PithKey,
     *,
     signer_id: str,
@@ -91,7 +90,7 @@ def allow(
     return row
 
 
-def revoke(db: sqlite3.Connection, fingerprint: str, *, now: int) -> SignerRow:
+def revoke(db: Connection, fingerprint: str, *, now: int) -> SignerRow:
     """Let a key write no more, from the next batch on. Revoking again keeps the first time.
 
     Raises:
@@ -105,7 +104,7 @@ def revoke(db: sqlite3.Connection, fingerprint: str, *, now: int) -> SignerRow:
     return row
 
 
-def read_row(db: sqlite3.Connection, fingerprint: str) -> SignerRow:
+def read_row(db: Connection, fingerprint: str) -> SignerRow:
     """Return the row of one key, or raise MissingError."""
     for row in rows.read_signers(db):
         if row.key.fingerprint == fingerprint:

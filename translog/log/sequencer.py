@@ -7,7 +7,6 @@ After any error of the disk the sequencer takes nothing more until it is made an
 really stored: a failed write followed by guesses about what it left behind is how logs are lost.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from translog.formats.tree import Node, fold, grow, subtrees
 from translog.log.intake import Admitted
 from translog.pith.event import event_id
 from translog.store import log
-from translog.store.database import snapshot, transaction, translated
+from translog.store.database import Connection, snapshot, transaction, translated
 from translog.store.log import Head, Leaf
 
 
@@ -44,7 +43,7 @@ class Placed(NamedTuple):
 class Sequencer:
     """The one writer of leaves. Its caller holds the log's lock and calls from one thread."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         """Begin from what is stored, once its hashes have been found to make its root.
 
         Raises:
@@ -80,7 +79,7 @@ class Sequencer:
             raise UnavailableError(f"log takes no more events: {self._stopped}")
         try:
             return self._append(batch)
-        except (TranslogError, sqlite3.Error, OSError, MemoryError) as error:
+        except (TranslogError, OSError, MemoryError) as error:
             self._stopped = UnavailableError(str(error))
             raise UnavailableError(f"batch of {len(batch)} was not logged: {error}") from error
 
@@ -147,7 +146,7 @@ def _prefixes(fresh: list[Admitted], start: int) -> list[tuple[int, int]]:
     return rows
 
 
-def _read_edge(db: sqlite3.Connection, head: Head) -> dict[Node, Hash]:
+def _read_edge(db: Connection, head: Head) -> dict[Node, Hash]:
     """Return the hashes from which the tree goes on, tied to the stored root."""
     nodes = list(subtrees(range(head.size)))
     hashes = log.read_nodes(db, head.size, nodes)

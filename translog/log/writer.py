@@ -1,6 +1,5 @@
 """A log that is open for writing: the one place where its threads, connections and lock meet."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -11,6 +10,7 @@ from translog.log.pipeline import Deliver, Pipeline, Result
 from translog.log.publisher import Publisher
 from translog.log.sequencer import Sequencer
 from translog.store import database
+from translog.store.database import Connection
 from translog.store.log import Head
 
 
@@ -84,7 +84,7 @@ def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Wri
         stack.enter_context(directory.locked())
         signer = directory.read_signer()
 
-        def opened() -> sqlite3.Connection:
+        def opened() -> Connection:
             return stack.enter_context(closing(database.open_writer(directory.database)))
 
         sequencer = Sequencer(opened())
