@@ -19,7 +19,8 @@ from translog.log.sequencer import Placed
 from translog.log.writer import Writer
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
-from translog.server.errors import LateError, MediaTypeError, MethodError, brief
+from translog.server.deadline import Deadline
+from translog.server.errors import LateError, MediaTypeError, MethodError, SlowError, brief
 from translog.server.logs import Complaints
 from translog.server.metrics import Metrics
 from translog.server.publishing import Publishing
@@ -55,6 +56,8 @@ class Adding:
         self._settings = settings
         self._clock = clock
         self._receiving = Receiving(settings)
+        most = settings.max_body_bytes
+        self._limits = {True: min(MAX_EVENT_BYTES, most), False: most}  # of one event, of many
         self._rates = Rates(settings.events_per_second, clock.steady)
         self._complaints = Complaints(clock.steady)
         self._wakeups = Wakeups()
@@ -75,18 +78,21 @@ class Adding:
         client = client_of(scope, headers, self._settings.trusted_proxies)
         self._rates.check(client)
         self._publishing.require_working()
-        if kind == b"application/json":
-            body = await self._receiving.body(headers, receive, self._max_event_bytes)
-            self._rates.charge(client, 1)
-            return await self._add_one(body, wait=wait)
-        body = await self._receiving.body(headers, receive, self._settings.max_body_bytes)
-        raws = self._split(body)
-        self._rates.charge(client, len(raws))
-        return await self._add_many(raws, wait=wait)
-
-    @property
-    def _max_event_bytes(self) -> int:
-        return min(MAX_EVENT_BYTES, self._settings.max_body_bytes)
+        one = kind == b"application/json"
+        body: bytes | None = None
+        try:
+            with Deadline(self._settings.request_seconds):
+                body = await self._receiving.body(headers, receive, self._limits[one])
+                raws = [body] if one else self._split(body)
+                self._rates.charge(client, len(raws))
+                return await (self._add_one if one else self._add_many)(raws, wait=wait)
+        except TimeoutError as error:
+            seconds = f"{self._settings.request_seconds:g} s"
+            if body is None:
+                raise SlowError(f"body was not all there within {seconds}") from error
+            raise LateError(
+                f"no answer within {seconds}; the events may be logged all the same"
+            ) from error
 
     def _split(self, body: bytes) -> list[bytes]:
         raws = body.split(b"\n", self._settings.max_batch_events)
@@ -98,8 +104,8 @@ class Adding:
             raise MalformedError("body is empty, want at least one event")
         return raws
 
-    async def _add_one(self, raw: bytes, *, wait: bool) -> Answer:
-        (result,) = await self._place([raw])
+    async def _add_one(self, raws: Sequence[bytes], *, wait: bool) -> Answer:
+        (result,) = await self._place(raws)
         if isinstance(result, TranslogError):
             raise result
         proofs = await self._prove([result]) if wait else NO_PROOFS
@@ -121,14 +127,7 @@ class Adding:
         began = self._clock.steady()
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
         self._writer.submit(raws, partial(self._wakeups.deliver, done))
-        try:
-            async with asyncio.timeout(self._settings.request_seconds):
-                results = await done
-        except TimeoutError as error:
-            raise LateError(
-                f"{len(raws)} events were taken in and not written within"
-                f" {self._settings.request_seconds:g} s; they may still be"
-            ) from error
+        results = await done
         self._metrics.adding.add(self._clock.steady() - began)
         self._count(results)
         return results
@@ -148,14 +147,7 @@ class Adding:
         indices = {result.index for result in results if isinstance(result, Placed)}
         if not indices:
             return NO_PROOFS
-        try:
-            async with asyncio.timeout(self._settings.request_seconds):
-                checkpoint = await self._publishing.covering(max(indices))
-        except TimeoutError as error:
-            raise LateError(
-                f"events are logged up to index {max(indices)}, and no checkpoint covered that"
-                f" within {self._settings.request_seconds:g} s"
-            ) from error
+        checkpoint = await self._publishing.covering(max(indices))
 
         def prove(db: Connection) -> Proofs:
             return {

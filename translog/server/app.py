@@ -14,6 +14,7 @@ from translog.log.directory import LogDirectory
 from translog.log.writer import Writer
 from translog.server.adding import Adding
 from translog.server.answers import Answer, Message, Receive, Scope, Send
+from translog.server.deadline import Deadline
 from translog.server.errors import InternalError, LateError, MethodError, problem
 from translog.server.health import Health
 from translog.server.logs import LOGGER, Complaints
@@ -110,7 +111,7 @@ class App:
     def _guarded(self, answer: Endpoint) -> Endpoint:
         async def timed(request: Request) -> Answer:
             try:
-                async with asyncio.timeout(self._settings.request_seconds):
+                with Deadline(self._settings.request_seconds):
                     return await answer(request)
             except TimeoutError as error:
                 raise LateError(f"no answer within {self._settings.request_seconds:g} s") from error

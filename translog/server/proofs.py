@@ -8,7 +8,7 @@ from starlette.requests import Request
 from translog.errors import MalformedError, MissingError
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.entry import Entry
-from translog.formats.merkle import leaf_hash
+from translog.formats.merkle import Hash, leaf_hash
 from translog.log import reader
 from translog.pith.event import event_id as name_of
 from translog.server.answers import ANYONE, BRIEF, JSON, TEXT, Answer
@@ -52,7 +52,7 @@ class Proofs:
                     "event_id": name_of(Entry.parse(leaf.entry).content_sha256),
                     "leaf_hash": leaf_hash(leaf.entry).hex(),
                     "hashes": [each.hex() for each in hashes],
-                    "root": reader.root_at(db, size).hex(),
+                    "root": _root(db, size, checkpoint).hex(),
                     "checkpoint": _note(checkpoint, size),
                 }
             )
@@ -74,8 +74,8 @@ class Proofs:
                     "from": old_size,
                     "to": size,
                     "hashes": [each.hex() for each in reader.consistency(db, old_size, size)],
-                    "from_root": reader.root_at(db, old_size).hex(),
-                    "to_root": reader.root_at(db, size).hex(),
+                    "from_root": _root(db, old_size, checkpoint).hex(),
+                    "to_root": _root(db, size, checkpoint).hex(),
                     "checkpoint": _note(checkpoint, size),
                 }
             )
@@ -109,6 +109,10 @@ def _leaf_at(db: Connection, size: int, index: int) -> log.Leaf:
 def _require_published(size: int, checkpoint: SignedCheckpoint) -> None:
     if size > checkpoint.size:
         raise MissingError(f"size {size} is not published, only {checkpoint.size} is")
+
+
+def _root(db: Connection, size: int, checkpoint: SignedCheckpoint) -> Hash:
+    return checkpoint.root if size == checkpoint.size else reader.root_at(db, size)
 
 
 def _note(checkpoint: SignedCheckpoint, size: int) -> str | None:

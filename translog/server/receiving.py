@@ -1,11 +1,11 @@
-"""Bodies of requests: of a known kind, never more than is wanted, never slower than is bearable."""
+"""Bodies of requests: never more than is wanted, of one or of all together."""
 
 import asyncio
 
 from translog.errors import BusyError, MalformedError, TooLargeError
 from translog.net.gzip import unpack
 from translog.server.answers import Receive
-from translog.server.errors import MediaTypeError, SlowError
+from translog.server.errors import MediaTypeError
 from translog.server.settings import Settings
 
 MAX_LENGTH_DIGITS = 18
@@ -17,7 +17,6 @@ class Receiving:
     """What arrives at one server: each body is bounded, and so are all together."""
 
     def __init__(self, settings: Settings) -> None:
-        self._seconds = settings.request_seconds
         self._room = settings.max_arriving_bytes
 
     async def body(self, headers: Headers, receive: Receive, limit: int) -> bytes:
@@ -27,18 +26,13 @@ class Receiving:
             TooLargeError: it has, or says it has, more than `limit` bytes.
             MediaTypeError: it is packed in a way that is not known here.
             MalformedError: its packing is damaged, or the client went away.
-            SlowError: it was not there in time.
             BusyError: too much is arriving from everybody.
         """
         _check_length(headers, limit)
         coding = headers.get(b"content-encoding", b"identity").lower()
         if coding not in (b"identity", b"gzip"):
             raise MediaTypeError(f"content encoding is {coding[:40]!r}, want gzip or none")
-        try:
-            async with asyncio.timeout(self._seconds):
-                raw = await self._collect(receive, limit)
-        except TimeoutError as error:
-            raise SlowError(f"body was not all there within {self._seconds:g} s") from error
+        raw = await self._collect(receive, limit)
         if coding == b"gzip":
             return await asyncio.to_thread(unpack, [raw], limit, "body")
         return raw
