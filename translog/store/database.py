@@ -8,12 +8,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
 from translog.store.migrations import apply_migrations, is_current
-
-Connection: TypeAlias = sqlite3.Connection  # for those above, who know no SQLite
 
 # Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
 PAGE_BYTES = 16_384
