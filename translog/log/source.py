@@ -15,7 +15,7 @@ from translog.log import bundler, reader
 from translog.log.directory import LogDirectory, open_reader
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.store.bodies import unpack
-from translog.store.database import Connection, translated
+from translog.store.database import translated
 
 
 class Source:
