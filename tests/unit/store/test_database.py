@@ -1,0 +1,121 @@
+"""A database is opened as what it is, and a transaction happens or does not."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from translog.errors import ConflictError, MalformedError, UnavailableError
+from translog.store import database
+from translog.store.database import create, open_editor, open_reader, open_writer, transaction
+from translog.store.log import Identity, read_head, read_identity, write_identity
+
+IDENTITY = Identity("example.com/log", bytes(32))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "log.db"
+    with closing(create(made)) as db, transaction(db):
+        write_identity(db, IDENTITY)
+    return made
+
+
+def setting(db: sqlite3.Connection, name: str) -> object:
+    return db.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_a_database_is_durable_and_has_large_pages(path: Path) -> None:
+    for opened in (open_writer, open_editor):
+        with closing(opened(path)) as db:
+            assert setting(db, "journal_mode") == "wal"
+            assert setting(db, "synchronous") == 2  # FULL
+            assert setting(db, "page_size") == 16_384
+
+
+def test_a_database_is_not_made_over_another(path: Path) -> None:
+    with pytest.raises(ConflictError, match="exists already"):
+        create(path)
+    with closing(open_reader(path)) as db:
+        assert read_identity(db) == IDENTITY
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    for opened in (open_writer, open_editor, open_reader):
+        with pytest.raises(UnavailableError, match="unable to open"):
+            opened(tmp_path / "other.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.write_bytes(b"not a database " * 2000)
+    for opened in (open_writer, open_editor, open_reader):
+        with pytest.raises(UnavailableError, match="file is not a database"):
+            opened(path)
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE other (x)")
+    for opened in (open_editor, open_reader):
+        with pytest.raises(MalformedError, match="is not a log of this version"):
+            opened(path)
+
+
+def test_a_newer_database_is_refused_to_everyone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " VALUES ('translog', '9999_later', '')"
+        )
+    for opened in (open_writer, open_editor, open_reader):
+        with pytest.raises(MalformedError, match="is not a log of this version"):
+            opened(path)
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    with (
+        closing(open_reader(path)) as db,
+        pytest.raises(UnavailableError, match="readonly"),
+        transaction(db),
+    ):
+        db.execute("DELETE FROM head")
+
+
+def test_a_transaction_that_ends_by_an_error_did_not_happen(path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    for error in (Stop("here"), KeyboardInterrupt(), sqlite3.OperationalError("disk I/O error")):
+        wanted = UnavailableError if isinstance(error, sqlite3.Error) else type(error)
+        with closing(open_writer(path)) as db:
+            with pytest.raises(wanted), transaction(db):
+                db.execute("UPDATE head SET size = 5")
+                raise error
+            assert read_head(db).size == 0
+            with transaction(db):  # and the next one can
+                pass
+
+
+def test_a_writer_waits_for_another_and_then_gives_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    with closing(open_writer(path)) as one, closing(open_editor(path)) as two:
+        with transaction(one), pytest.raises(UnavailableError, match="locked"), transaction(two):
+            pass
+        with transaction(two):
+            pass
+
+
+def test_a_reader_sees_one_commit_in_a_snapshot(path: Path) -> None:
+    with closing(open_writer(path)) as writer, closing(open_reader(path)) as reader:
+        with database.snapshot(reader):
+            assert read_head(reader).size == 0
+            with transaction(writer):
+                writer.execute("UPDATE head SET size = 5")
+            assert read_head(reader).size == 0
+        assert read_head(reader).size == 5
