@@ -2,9 +2,17 @@
 
 import json
 import random
-from hashlib import sha256
+from base64 import b64encode
+from hashlib import sha256, sha512
 from importlib import resources
 from typing import Any
+
+from nacl.bindings import (
+    crypto_core_ed25519_scalar_add,
+    crypto_core_ed25519_scalar_mul,
+    crypto_core_ed25519_scalar_reduce,
+    crypto_scalarmult_ed25519_base_noclamp,
+)
 
 from translog.formats.canonical import canonical
 from translog.formats.keys import SigningKey
@@ -18,7 +26,8 @@ CREATED_AT = "2026-06-01T00:00:00Z"
 SIGNED_AT = "2026-06-01T00:00:00.000000Z"
 SIGNER_ID = "registry.example"
 KEY_ID = "example-2026"
-KEY = SigningKey(sha256(b"translog test signer").digest())
+KEY_SEED = sha256(b"translog test signer").digest()
+KEY = SigningKey(KEY_SEED)
 PITH_KEY = PithKey(
     key_id=KEY_ID,
     public_key=KEY.public_key,
@@ -98,6 +107,25 @@ def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, An
     claims["count"] = len(claims["items"])
     claims["snapshot_sha256"] = sha256(canonical({"payload": claims["items"]})).hexdigest()
     return _signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
+
+
+def signed_again(event_: dict[str, Any], nonce: int) -> dict[str, Any]:
+    """Return the same event with another signature of KEY's, as valid as the first.
+
+    Ed25519's nonce is derived from the message by everyone who means well.
+    """
+    digest = bytes.fromhex(event_["content_sha256"])
+    half = sha512(KEY_SEED).digest()[:32]
+    clamped = bytes([half[0] & 248]) + half[1:31] + bytes([half[31] & 63 | 64])
+    a = crypto_core_ed25519_scalar_reduce(clamped + bytes(32))
+    r = nonce.to_bytes(32, "little")
+    R = crypto_scalarmult_ed25519_base_noclamp(r)
+    k = crypto_core_ed25519_scalar_reduce(sha512(R + KEY.public_key + digest).digest())
+    S = crypto_core_ed25519_scalar_add(r, crypto_core_ed25519_scalar_mul(k, a))
+    return {
+        **event_,
+        "signature": {**event_["signature"], "signature_b64": b64encode(R + S).decode()},
+    }
 
 
 def _vary(value: Any, random_: random.Random) -> Any:
