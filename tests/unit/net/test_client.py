@@ -240,10 +240,10 @@ def test_retry_after_is_honoured_up_to_a_bound():
     assert pauses == []
 
 
-@pytest.mark.parametrize("after", ["-1", "nan", "inf", "1e9", "٣", "9" * 5000, "Wed, 21 Oct 2026"])
+@pytest.mark.parametrize("after", ["-1", "nan", "inf", "1e9", "²", "9" * 5000, "Wed, 21 Oct 2026"])
 def test_a_strange_retry_after_is_as_good_as_none(after):
     pauses = Pauses()
-    headers = {"Retry-After": after.encode().decode("latin-1")}
+    headers = {"Retry-After": after}
     answers = [Answer(status=503, headers=headers), Answer(body=b"ok")]
     with serving(in_turn(answers)) as server, client(server.url, sleep=pauses) as asking:
         assert asking.get("x", 10) == b"ok"
@@ -281,7 +281,7 @@ def test_a_problem_is_the_error_it_names(status, code, error):
 
 
 def test_a_problem_that_is_none_is_only_its_status():
-    for body in (b"", b"[]", b"\xff", b"[" * 60_000, b'{"code":1,"detail":{}}'):
+    for body in (b"", b"[]", b"\xff", b"[" * 60_000, b'{"code":1,"detail":{"a":1}}'):
         headers = {"Content-Type": "application/problem+json; charset=utf-8"}
         with pytest.raises(UnavailableError, match=r"answered 400$"):
             ask(Answer(status=400, headers=headers, body=body))

@@ -177,7 +177,11 @@ def test_a_withheld_path_is_named(log, path):
         check(log)
 
 
-@pytest.mark.parametrize("path", ["tile/0/000", "tile/entries/000", "events/000", "keys.json"])
+LENGTHS = ["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/000", "keys.json"]
+LENGTHS += ["tile/entries/001.p/44", "events/000", "events/001.p/44"]
+
+
+@pytest.mark.parametrize("path", LENGTHS)
 def test_a_shortened_or_lengthened_file_is_refused(log, path):
     whole = log.files[path]
     for served in (b"", whole[:-1], whole[1:], whole[: len(whole) // 2]):
@@ -405,6 +409,15 @@ def test_a_fork_is_caught_and_the_evidence_stands_alone(old, at, more):
     assert error.old.note.decode() in str(error) and error.new.note.decode() in str(error)
     if more:
         judge(error)
+
+
+def test_two_roots_of_one_size_need_no_tiles_to_be_a_fork():
+    log, _ = honest(300)
+    before = check(log, events=False)
+    fork = log.forked(299)
+    fork.files = {"checkpoint": fork.files["checkpoint"]}
+    with pytest.raises(HistoryError, match="two roots for 300 entries"):
+        check(fork, events=False, state=before)
 
 
 def judge(error: HistoryError) -> None:
