@@ -38,6 +38,7 @@ class App:
 
     Attributes:
         publishing: what is shown; its task runs from the lifespan's start to its end.
+        paths: what Starlette routes, besides HOT_FILES and HOT_FOLDERS.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class App:
         routes: dict[str, Endpoint],
     ) -> None:
         self.publishing = publishing
+        self.paths = tuple(routes)
         self._adding = adding
         self._tiles = tiles
         self._readers = readers
