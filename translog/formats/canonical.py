@@ -32,7 +32,6 @@ INTEGERS = range(-(2**63), 2**63)
 EXACT: frozenset[type] = frozenset({str, int, bool, type(None)})
 SCALARS = EXACT | {float}
 _CONTAINERS = frozenset({dict, list})
-_INTEGER_CHARS = len(str(INTEGERS.start))
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
@@ -157,10 +156,11 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _bounded(digits: str) -> int:
-    # Length first: converting a long run of digits takes quadratic time.
-    if len(digits) > _INTEGER_CHARS or int(digits) not in INTEGERS:
+    # Never a long run of digits: orjson has refused what is too large for a float.
+    integer = int(digits)
+    if integer not in INTEGERS:
         raise MalformedError(f"json: {digits[:80]!r} is out of range, want -2^63 <= n < 2^63")
-    return int(digits)
+    return integer
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_distinct, parse_int=_bounded)

@@ -17,6 +17,7 @@ MAX_LABEL_CHARS = 255
 
 _HEX = re.compile(r"[0-9a-f]*")
 _EVENT_ID = re.compile(r"sha256:[0-9a-f]{64}")
+# The hours too: later versions of Python read 24:00 as the next day.
 _SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z")
 _MOMENT = re.compile(_SECONDS.pattern.replace("Z", r"(?:\.[0-9]{6})?Z"))
 

@@ -33,6 +33,7 @@ from translog.formats.canonical import canonical
 from translog.pith import build
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Finding, inspect, open_bundle, parse
+from translog.pith.record import pith_number
 
 KEYS = [ALICE.public_key, BOB.public_key]
 
@@ -374,6 +375,13 @@ def test_an_event_by_a_key_that_is_not_listed_is_carried_and_not_applied() -> No
     assert wrong(inspect(parse(canonical(bundle)), KEYS)) == {(5, "event 1", UnknownKeyError)}
 
 
+def test_an_event_about_something_else_is_found_whoever_signed_it() -> None:
+    bundle = made(created(ALICE), created(BOB, payload={"source_version": 2}))
+    assert bundle["state"]["invalid_events"][0]["reason"] == "wrong-subject"
+    found = wrong(inspect(parse(canonical(bundle)), KEYS))
+    assert found == {(5, "event 1", SubjectError)}
+
+
 def test_who_trusts_fewer_keys_learns_what_depends_on_the_others() -> None:
     raw = canonical(made())
     assert wrong(inspect(parse(raw), [ALICE.public_key])) == {
@@ -389,6 +397,7 @@ def test_a_bundle_needs_a_creation_of_its_record() -> None:
     for events in (
         [note_event(ALICE)],
         [created(ALICE, other)],
+        [created(ALICE, other, subject_pith_number=pith_number(other))],
         [created(ALICE, payload={"canonical_sha256": "0" * 64})],
     ):
         with pytest.raises(MissingError, match=f"no event creates the record {NUMBER}"):

@@ -124,6 +124,7 @@ OTHER_FINGERPRINT = fingerprint_hex(BOB.public_key)
         (("supersedes",), None, MalformedError),
         (("prev_event",), OTHER_ID, HashError),
         (("prev_event",), "0" * 64, MalformedError),
+        (("prev_event",), OTHER_ID + "0", MalformedError),
         (("prev_event",), [], MalformedError),
         (("content_sha256",), "0" * 64, HashError),
         (("content_sha256",), CREATED["content_sha256"].upper(), MalformedError),

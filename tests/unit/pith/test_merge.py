@@ -139,6 +139,7 @@ def test_invalid_events_are_sorted_and_need_no_id() -> None:
 
 def test_a_creation_of_another_record_is_invalid() -> None:
     other = changed(RECORD, ("source", "version"), 2)
+    assert merged(created(ALICE, payload={"source_version": 2}))["invalid_event_count"] == 1
     assert merged(created(ALICE, other))["invalid_events"][0]["reason"] == "wrong-subject"
     # The number is right, and the record that the caller has is another one all the same.
     state = merge(NUMBER, other, [], [created(ALICE)], KEYS)
