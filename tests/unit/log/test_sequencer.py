@@ -24,7 +24,7 @@ from translog.formats.tiles import FULL, HEIGHT, Tile, tiles_for
 from translog.log import directory, reader
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
-from translog.log.sequencer import Placed, Sequencer
+from translog.log.sequencer import Placed
 from translog.store import log as store
 
 EVENTS = [made_up(number) for number in range(620)]
