@@ -44,7 +44,7 @@ def audit(output: Output, log: str, key: Verifier, state_file: Path | None) -> N
     has forked is shown with both heads that it signed.
     """
     state = _read(state_file, key)
-    with published(log) as fetch, answering(log), output.progress("auditing") as progress:
+    with published(log) as fetch, answering(), output.progress("auditing") as progress:
         done = check(fetch, key, state=state, progress=_keeping(state_file, progress))
     _save(state_file, done)
     before = 0 if state is None else state.size

@@ -18,7 +18,7 @@ def checkpoint(output: Output, log: str) -> None:
 
     Its signature is not checked here: `translog verify FILE --key VKEY` does that.
     """
-    with published(log) as fetch, answering(log):
+    with published(log) as fetch, answering():
         note = fetch(CHECKPOINT, MAX_NOTE_BYTES)
     head = Checkpoint.parse(Note.parse(note).text)
     if output.json:

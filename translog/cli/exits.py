@@ -14,7 +14,8 @@ OK = 0
 FAILED = 1  # what was looked at is not right
 USAGE = 2  # the command line makes no sense; nothing was looked at
 ENVIRONMENT = 3  # nothing could be looked at: a file, a lock, the disk, the network
-STOPPED = 130  # Ctrl-C, as shells have it
+STOPPED = 130  # Ctrl-C; this and the next as shells have it
+READER_GONE = 141  # the other end of our output's pipe was closed
 
 
 class AbsentError(MissingError):

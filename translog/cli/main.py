@@ -4,14 +4,14 @@ A command is loaded when it is asked for, so that verifying a file loads no log 
 """
 
 import os
-import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from translog import __version__
-from translog.cli.exits import OK, STOPPED, USAGE, exit_code
+from translog.cli.exits import OK, READER_GONE, STOPPED, USAGE, exit_code
 from translog.cli.output import Output
 from translog.errors import TranslogError, UnavailableError
 
@@ -32,8 +32,18 @@ COMMANDS = (
 )
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output has seen enough. Never leaves this module."""
+
+
 class Commands(click.Group):
     """A group whose commands are modules beside this one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error  # click would end the process with 1
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -65,7 +75,6 @@ def run(arguments: list[str]) -> int:
     output = Output()
     try:
         code = translog.main(arguments, prog_name="translog", standalone_mode=False, obj=output)
-        sys.stdout.flush()
     except click.ClickException as error:
         usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
         hint = f" (see `{usage} --help`)" if usage else ""
@@ -74,10 +83,10 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         output.error("stopped", "stopped")
         return STOPPED
-    except BrokenPipeError:
-        # Who reads our output has seen enough; Python would complain again at its exit.
+    except ReaderGoneError:
+        # Python would find the same at its exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return READER_GONE
     except TranslogError as error:
         output.error(error.code, str(error))
         return exit_code(error)

@@ -48,9 +48,9 @@ def published(place: str) -> Iterator[Fetch]:
 
 
 @contextmanager
-def answering(what: str) -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Turn "not there" into the log's answer, which is a check that failed."""
     try:
         yield
     except MissingError as error:
-        raise AbsentError(f"{what}: {error}") from error
+        raise AbsentError(str(error)) from error

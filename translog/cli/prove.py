@@ -53,12 +53,12 @@ def prove(output: Output, log: str, content_sha256: bytes, file: Path | None) ->
 
 
 def _make(log: str, content_sha256: bytes) -> bytes:
-    with closing(open_reader(find_log(log))) as db, snapshot(db), answering(log):
+    with closing(open_reader(find_log(log))) as db, snapshot(db), answering():
         note = reader.checkpoint_note(db)
         leaf = reader.find_event(db, reader.published(db).size, content_sha256)
         return reader.prove(db, leaf.leaf_index, note).encode()
 
 
 def _fetch(url: str, name: str) -> bytes:
-    with Client(url) as client, answering(url):
+    with Client(url) as client, answering():
         return client.get(f"proof/{name}.tlog-proof", MAX_HEAD_BYTES + MAX_NOTE_BYTES)

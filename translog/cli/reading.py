@@ -6,6 +6,7 @@ or the reason why there is none.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from translog.errors import MalformedError, TooLargeError
@@ -27,27 +28,29 @@ class Item(NamedTuple):
 
 
 def read_items(stream: BinaryIO, name: str) -> Iterator[Item]:
-    """Yield what a file holds. No more than one line, or one document, is in memory."""
-    number, line = 0, b"\n"  # of the line before the first
-    while line and not line.strip():
-        number, line = number + 1, stream.readline(MAX_BUNDLE_BYTES + 1)
+    """Yield what a file holds. No more than two lines, or one document, are in memory."""
+    lines = _lines(stream)
+    number, line = next(lines, (0, b""))
     if not line:
         yield Item(name, MalformedError(f"{name} is empty"))
-    elif _is_whole(line):
-        following = stream.readline(MAX_BUNDLE_BYTES + 1)
-        yield from _items(line, f"{name}:{number}" if following else name)
-        yield from _lines(following, number + 1, stream, name)
-    else:
+    elif not _is_whole(line):
         yield from _items(line + stream.read(MAX_BUNDLE_BYTES + 1 - len(line)), name)
-
-
-def _lines(line: bytes, number: int, stream: BinaryIO, name: str) -> Iterator[Item]:
-    while line:
-        if line.strip():
+    else:
+        second = next(lines, None)
+        yield from _items(line, name if second is None else f"{name}:{number}")
+        for number, line in chain([second] if second else [], lines):
             yield from _items(line, f"{name}:{number}")
-        while line and not line.endswith(b"\n"):  # it was cut off for its length, or is the last
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield lines that are not blank, and their numbers; the first part of one that is too long."""
+    number = 1
+    while line := stream.readline(MAX_BUNDLE_BYTES + 1):
+        if line.strip():
+            yield number, line
+        while line and not line.endswith(b"\n"):
             line = stream.readline(MAX_BUNDLE_BYTES)
-        number, line = number + 1, stream.readline(MAX_BUNDLE_BYTES + 1)
+        number += 1
 
 
 def _is_whole(line: bytes) -> bool:
@@ -56,7 +59,8 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _items(raw: bytes, where: str) -> Iterator[Item]:
-    raw = raw.strip()
+    if len(raw) <= MAX_BUNDLE_BYTES:  # what was cut off stays too long
+        raw = raw.strip()
     try:
         value = canonical.parse(raw, limit=MAX_BUNDLE_BYTES)
         if type(value) is not dict:
