@@ -39,6 +39,8 @@ WRONG = [
     {**VALUE, "format": "translog-audit-state/v2"},
     {**VALUE, "size": 301},
     {**VALUE, "size": 299},
+    {**VALUE, "size": 512, "edge": VALUE["edge"][:1]},
+    {**VALUE, "size": 256, "edge": [VALUE["edge"][0][:-2]]},
     {**VALUE, "size": -300},
     {**VALUE, "size": 300.0},
     {**VALUE, "size": True},
@@ -71,6 +73,11 @@ def test_a_state_before_its_checkpoint_needs_no_root_but_as_many_hashes():
     assert not AuditState.from_json(written(early), VERIFIER).complete
     with pytest.raises(MalformedError, match="want 1 hashes"):
         AuditState.from_json(written({**early, "edge": VALUE["edge"]}), VERIFIER)
+
+
+def test_a_refusal_says_what_was_wanted():
+    with pytest.raises(MalformedError, match="is not a translog-audit-state/v1"):
+        AuditState.from_json(written({**VALUE, "format": "x"}), VERIFIER)
 
 
 def test_other_spellings_are_refused():
