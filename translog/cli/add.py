@@ -52,7 +52,8 @@ def add(ctx: click.Context, log: str, names: tuple[str, ...]) -> None:
 
 
 def _send(send: Send, batch: list[Item]) -> Wait:
-    return send([item.event for item in batch if isinstance(item.event, bytes)])
+    events = [item.event for item in batch if isinstance(item.event, bytes)]
+    return send(events) if events else list
 
 
 def _batches(names: Sequence[str], progress: Progress) -> Iterator[list[Item]]:

@@ -39,7 +39,9 @@ def published(place: str) -> Iterator[Fetch]:
             yield client.get
     elif (Path(place) / DATABASE).is_file():
         log = find_log(place)
-        with Source(log, base_url_of(log)) as source:
+        with answering():
+            source = Source(log, base_url_of(log))
+        with source:
             yield source.get
     elif Path(place).is_dir():
         yield Directory(Path(place)).get

@@ -1,0 +1,376 @@
+"""The whole tour on the real bundle, as an operator and an outsider would take it."""
+
+import json
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulators.events import PITH_KEY, real_bundle, real_events
+from tests.simulators.logs import raw, raws
+from translog.cli.main import run
+from translog.formats.canonical import canonical
+from translog.net.client import Client
+
+ROOT = Path(__file__).parents[2]
+EVENT_IDS = [event["event_id"] for event in real_events()]
+ORIGIN = "example.com/log"
+FINGERPRINT = "8d4b5ee74e4693bcd1df2446408b0d54"
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with the real bundle and its first event."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paper.bundle.json").write_bytes(real_bundle())
+    (tmp_path / "event.json").write_text(json.dumps(real_events()[0], indent=2))
+    return tmp_path
+
+
+@pytest.fixture
+def cli(here: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Cli:
+    """Run a command line, check its exit code, and return what it printed: values, with --json."""
+
+    def call(*arguments: str, code: int = 0) -> Any:
+        found = run(list(arguments))
+        captured = capsysbinary.readouterr()
+        assert found == code, captured.err.decode()
+        # A failed check is a result or an error; nothing else is silent, and success is.
+        assert code == 1 or (captured.err != b"") == (code > 1), captured.err.decode()
+        if "--json" in arguments:
+            return [json.loads(line) for line in captured.out.splitlines()]
+        return (captured.out + captured.err).decode()
+
+    return call
+
+
+@pytest.fixture
+def log(cli: Cli) -> str:
+    """Make a log with the real events in it, and return its vkey."""
+    (made,) = cli("init", "log", "--origin", ORIGIN, "--json")
+    cli("keys", "allow", "log", "pith.science")
+    cli("add", "log", "paper.bundle.json")
+    return str(made["vkey"])
+
+
+def test_the_tour(cli: Cli, here: Path) -> None:
+    (made,) = cli("init", "log", "--origin", ORIGIN, "--json")
+    vkey = made["vkey"]
+    assert vkey.startswith(f"{ORIGIN}+")
+    assert "log.key" in cli("init", "second", "--origin", ORIGIN)
+    assert "nobody may write to this log" in cli("keys", "list", "log")
+    assert "pith.science (pith-v1-2026-05)" in cli("keys", "allow", "log", "pith.science")
+
+    added = cli("add", "log", "paper.bundle.json", "--json")
+    assert [(each["index"], each["event_id"]) for each in added] == list(enumerate(EVENT_IDS))
+    assert [each["duplicate"] for each in added] == [False, False]
+    assert "0 added, 2 there before, 0 refused" in cli("add", "log", "paper.bundle.json")
+    (published,) = cli("publish", "log", "--json")
+    assert (published["origin"], published["size"]) == (ORIGIN, 2)
+    assert cli("checkpoint", "log") == published["checkpoint"]
+    assert cli("checkpoint", "log", "--json")[0]["root"] == published["root"]
+
+    proof = cli("prove", "log", EVENT_IDS[0])
+    assert "Entry  0 of 2" in cli("prove", "log", EVENT_IDS[0], "-o", "event.json.tlog-proof")
+    assert (here / "event.json.tlog-proof").read_text() == proof
+
+    said = cli("verify", "paper.bundle.json", "--key", "pith.science")
+    assert "signed the whole bundle" in said
+    assert "FAILED" not in said
+    both = ("--key", "pith.science", "--key", vkey)
+    said = cli("verify", "event.json", "event.json.tlog-proof", *both)
+    assert f"logged as entry 0 of {ORIGIN}, in its tree of 2 entries" in said
+    (here / "checkpoint").write_text(published["checkpoint"])
+    assert "signed a tree of 2 entries" in cli("verify", "checkpoint", "--key", vkey)
+
+    audited = cli("audit", "log", "--key", vkey, "--json")[0]
+    assert (audited["size"], audited["root"]) == (2, published["root"])
+    assert cli("fsck", "log", "--json")[0]["root"] == published["root"]
+    exported = cli("export", "log", "out", "--json")[0]
+    assert (exported["size"], exported["bundles"]) == (2, 1)
+    assert cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]["from_size"] == 0
+    assert cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]["from_size"] == 2
+    assert "0 written to out" in cli("export", "log", "out")
+    served = "out/pith/HAMJZSQVKL4VHWOAINCHUE26II/bundle.json"
+    said = cli("verify", served, *both)
+    assert "signed the whole bundle" in said
+    assert "FAILED" not in said
+
+    assert "not copied: keep log/log.key apart" in cli("backup", "log", "copy")
+    assert cli("fsck", "copy", "--json")[0]["has_private_key"] is False
+    assert cli("audit", "copy", "--key", vkey, "--json")[0]["root"] == published["root"]
+
+
+def test_a_log_that_is_added_to_is_audited_from_where_it_was(cli: Cli, here: Path) -> None:
+    vkey = cli("init", "log", "--origin", ORIGIN, "--json")[0]["vkey"]
+    (here / "key.json").write_text(json.dumps(PITH_KEY.to_json()))
+    cli("keys", "allow", "log", "key.json", "--signer-id", "registry.example")
+    sizes = []
+    for start, stop in [(0, 300), (300, 301), (301, 700)]:
+        (here / "events").write_bytes(b"".join(each + b"\n" for each in raws(*range(start, stop))))
+        assert f"{stop - start} added" in cli("add", "log", "events")
+        cli("export", "log", "out")
+        found = cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]
+        sizes.append((found["from_size"], found["size"]))
+    assert sizes == [(0, 300), (300, 301), (301, 700)]
+    assert cli("fsck", "log", "--json")[0]["size"] == 700
+
+
+def test_refused_events_are_named_and_the_others_logged(cli: Cli, here: Path, log: str) -> None:
+    bad = json.loads(raw(1))
+    bad["payload"]["number"] = 2
+    lines = [
+        canonical(real_events()[0]),
+        b"{]",
+        raw(1),
+        canonical(bad),
+        canonical(real_events()[1]),
+    ]
+    (here / "lines").write_bytes(b"\n".join(lines))
+    answers = cli("add", "log", "lines", "event.json", "--json", code=1)
+    assert [each["where"] for each in answers] == [
+        *(f"lines:{n}" for n in range(1, 6)),
+        "event.json",
+    ]
+    assert [each.get("error", {}).get("code") for each in answers] == [
+        None,
+        "malformed",
+        "unknown-key",
+        "wrong-hash",
+        None,
+        None,
+    ]
+    assert [each.get("index") for each in answers] == [0, None, None, None, 1, 0]
+    said = cli("add", "log", "lines", code=1)
+    assert "refused    lines:4: wrong-hash: event content_sha256 is" in said
+    assert "0 added, 2 there before, 3 refused" in said
+
+
+def test_standard_input_is_a_file(cli: Cli, log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(real_bundle())))
+    found = cli("add", "log", "-", "--json")
+    assert [each["where"] for each in found] == ["-#/events/0", "-#/events/1"]
+
+
+def test_people_see_the_first_events_and_every_refusal(cli: Cli, here: Path, log: str) -> None:
+    line = canonical(real_events()[0]) + b"\n"
+    (here / "lines").write_bytes(line * 400 + b"{]\n")
+    said = cli("add", "log", "lines", code=1)
+    assert said.count("there      ") == 20
+    assert "… more that are added are counted" in said
+    assert "refused    lines:401: malformed" in said
+    assert "0 added, 400 there before, 1 refused" in said
+    assert len(cli("add", "log", "lines", "--json", code=1)) == 401
+
+
+def test_adding_twice_changes_no_file(cli: Cli, here: Path, log: str) -> None:
+    before = cli("fsck", "log")
+    checkpoint = cli("checkpoint", "log")
+    for _ in range(2):
+        cli("add", "log", "paper.bundle.json", "event.json")
+        cli("publish", "log")
+    assert cli("fsck", "log") == before
+    assert cli("checkpoint", "log") == checkpoint
+
+
+def test_what_is_not_in_the_log_is_a_failed_check(cli: Cli, log: str) -> None:
+    assert "is not in the log of 2 events" in cli("prove", "log", "0" * 64, code=1)
+    cli("init", "empty", "--origin", ORIGIN)
+    assert "none is signed yet" in cli("checkpoint", "empty", code=1)
+    assert "none is signed yet" in cli("prove", "empty", EVENT_IDS[0], code=1)
+    Path("nothing").mkdir()
+    assert "nothing/checkpoint is not there" in cli("audit", "nothing", "--key", log, code=1)
+
+
+def test_wrong_files_fail(cli: Cli, here: Path, log: str) -> None:
+    cli("prove", "log", EVENT_IDS[1], "-o", "other.tlog-proof")
+    pith = "pith.science"
+    (here / "nonsense").write_bytes(b"\x00\xff")
+    for names, keys in [
+        (["event.json", "other.tlog-proof"], [log, pith]),  # the proof of another event
+        (["event.json"], [log]),  # its signer is nobody we trust
+        (["other.tlog-proof"], [pith]),  # nor is its log
+        (["paper.bundle.json"], [log]),
+        (["nonsense"], [log]),
+        (["paper.bundle.json", "nonsense"], [pith]),  # one is enough
+    ]:
+        options = [part for key in keys for part in ("--key", key)]
+        assert "  FAILED  " in cli("verify", *names, *options, code=1)
+
+
+def test_several_events_find_their_proofs_by_name(cli: Cli, here: Path, log: str) -> None:
+    for number, event in enumerate(real_events()):
+        (here / f"e{number}.json").write_bytes(canonical(event))
+        ending = ".json.tlog-proof" if number else ".tlog-proof"
+        cli("prove", "log", event["event_id"], "-o", f"e{number}{ending}")
+    files = ["e0.json", "e1.json", "e0.tlog-proof", "e1.json.tlog-proof", "paper.bundle.json"]
+    found = cli("verify", *files, "--key", "pith.science", "--key", log, "--json")
+    assert [(each["file"], each["proof"], each["ok"]) for each in found] == [
+        ("e0.json", "e0.tlog-proof", True),
+        ("e1.json", "e1.json.tlog-proof", True),
+        ("paper.bundle.json", None, True),
+    ]
+    assert {"name", "status", "code", "sentence"} == set(found[0]["findings"][0])
+
+
+def test_a_key_that_others_can_read_is_refused(cli: Cli, here: Path, log: str) -> None:
+    (here / "log" / "log.key").chmod(0o644)
+    for arguments in (["publish", "log"], ["add", "log", "event.json"], ["export", "log", "out"]):
+        assert "has mode 0644, want 0600" in cli(*arguments, code=3)
+    (here / "log" / "log.key").chmod(0o600)
+    cli("publish", "log")
+
+
+def test_a_database_put_back_from_a_backup_is_not_signed_for(
+    cli: Cli, here: Path, log: str
+) -> None:
+    cli("backup", "log", "copy")
+    (here / "key.json").write_text(json.dumps(PITH_KEY.to_json()))
+    cli("keys", "allow", "log", "key.json", "--signer-id", "registry.example")
+    (here / "more").write_bytes(raw(1))
+    cli("add", "log", "more")
+    shown = cli("checkpoint", "log")
+    for name in ("log.db", "log.db-wal", "log.db-shm"):
+        (here / "log" / name).unlink(missing_ok=True)
+    shutil.copy(here / "copy" / "log.db", here / "log" / "log.db")
+    said = cli_error(["publish", "log"], 1)
+    assert "database is at size 2, and a head of size 3 was signed" in said
+    assert "Put back the newest database" in said
+    assert "begin a new log under a new origin" in said
+    assert "a head of size 3 was signed, and the database is at size 2" in cli_error(
+        ["fsck", "log"], 1
+    )
+    assert cli_error(["add", "log", "more"], 1) == said
+    assert (here / "log" / "signed-head").read_text() == shown
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "translog", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        check=False,
+    )
+
+
+def cli_error(arguments: list[str], code: int) -> str:
+    """Run in a process of its own, and return its one line on stderr."""
+    done = process(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("translog: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_keys_are_made_shown_allowed_listed_and_revoked(cli: Cli, here: Path, log: str) -> None:
+    (made,) = cli("keys", "generate", "me.key", "--json")
+    assert (here / "me.key").stat().st_mode & 0o777 == 0o600
+    assert made["name"] == "me"
+    assert cli("keys", "show", "me.key", "--json") == [made]
+    assert "exists already" in cli("keys", "generate", "me.key", code=3)
+    (shown,) = cli("keys", "show", "log", "--json")
+    assert shown["vkey"] == log
+    assert shown["public_key"]["key_id"] == f"{ORIGIN}+{log.split('+')[1]}"
+    assert cli("keys", "show", "copy", code=3)
+
+    public = made["public_key"]["public_key_hex"]
+    (row,) = cli("keys", "allow", "log", public, "--type", "correction", "--json")
+    assert row["signer_id"] == row["fingerprint"] == made["fingerprint"]
+    assert row["event_types"] == ["correction"]
+    (row,) = cli("keys", "allow", "log", made["vkey"], "--signer-id", "A Person", "--json")
+    assert row["signer_id"] == "A Person"
+    assert len(row["event_types"]) > 5
+    listed = cli("keys", "list", "log", "--json")[0]["keys"]
+    assert {each["fingerprint"] for each in listed} == {FINGERPRINT, made["fingerprint"]}
+    (row,) = cli("keys", "revoke", "log", FINGERPRINT, "--json")
+    assert row["revoked_at"] is not None
+    assert cli("keys", "revoke", "log", FINGERPRINT, "--json") == [row]
+    assert "Revoked" in cli("keys", "list", "log")
+    refused = cli("add", "log", "event.json", "--json", code=1)
+    assert refused[0]["error"]["code"] == "key-not-permitted"
+    cli("keys", "allow", "log", "pith.science")
+    assert cli("add", "log", "event.json", "--json")[0]["duplicate"] is True
+    assert "is not in this log's registry" in cli("keys", "revoke", "log", "00", code=3)
+
+
+def test_a_type_that_is_not_known_is_allowed_and_remarked_upon(log: str) -> None:
+    arguments = ["keys", "allow", "log", "pith.science", "--type", "record_craeted"]
+    done = process(*arguments)
+    assert done.returncode == 0
+    assert "'record_craeted' is no type that this version knows" in done.stderr
+    assert "May write  record_craeted" in done.stdout
+
+
+@contextmanager
+def server(log: str) -> Iterator[str]:
+    """Serve a log in a process of its own, on a port of the system's choice."""
+    options = ["--listen", "127.0.0.1:0", "--publish-interval", "50ms"]
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "translog", "serve", log, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+    assert serving.stdout is not None
+    try:
+        said = ""
+        while "http://" not in said:
+            assert select.select([serving.stdout], [], [], 60)[0], "the server says nothing"
+            said = serving.stdout.readline()
+            assert said, "the server ended"
+        match = re.search(r"http://127\.0\.0\.1:[0-9]+", said)
+        assert match is not None
+        yield match[0]
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=60)
+    assert serving.returncode == 0
+
+
+def test_the_tour_over_http(cli: Cli, here: Path) -> None:
+    vkey = cli("init", "log", "--origin", ORIGIN, "--json")[0]["vkey"]
+    with server("log") as url:
+        refused = cli("add", url, "paper.bundle.json", "--json", code=1)
+        assert [each["error"]["code"] for each in refused] == ["unknown-key"] * 2
+        cli("keys", "allow", "log", "pith.science")  # beside the server, which sees it
+        added = cli("add", url, "paper.bundle.json", "event.json", "--json")
+        assert [each["index"] for each in added] == [0, 1, 0]
+        assert [each["duplicate"] for each in added] == [False, False, True]
+        (here / "lines").write_bytes((canonical(real_events()[1]) + b"\n") * 1000 + b"{]")
+        assert "0 added, 1,000 there before, 1 refused" in cli("add", url, "lines", code=1)
+        said = cli("add", "log", "event.json", code=3)
+        assert "is being written by process" in said
+        assert "add through its server's URL" in said
+        assert cli("publish", "log", code=3) == said
+        state = ["--key", vkey, "--state", "state", "--json"]
+        while cli("audit", url, *state)[0]["size"] < 2:
+            pass  # until the next head is signed
+        checkpoint = cli("checkpoint", url)
+        assert checkpoint == cli("checkpoint", "log")
+        assert cli("prove", url, EVENT_IDS[1]) == cli("prove", "log", EVENT_IDS[1])
+        assert "answered 404" in cli("prove", url, "0" * 64, code=1)
+        assert cli("fsck", "log", "--json")[0]["size"] == 2
+        assert cli("export", "log", "out", "--base-url", url, "--json")[0]["size"] == 2
+        with Client(url) as client:
+            for file in Path("out").rglob("*"):
+                if file.is_file():
+                    path = file.relative_to("out").as_posix()
+                    assert client.get(path, 1 << 24) == file.read_bytes(), path
+        cli("backup", "log", "copy")
+        assert cli("fsck", "copy", "--json")[0]["size"] == 2
+    assert "Connection refused" in cli("checkpoint", url, code=3)
+    assert cli("checkpoint", "log") == checkpoint
