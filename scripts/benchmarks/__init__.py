@@ -1,0 +1,1 @@
+"""What scripts/bench measures with. Not part of the package."""
