@@ -255,6 +255,22 @@ def test_a_database_put_back_from_a_backup_is_not_signed_for(
     assert (here / "log" / "signed-head").read_text() == shown
 
 
+def test_a_restored_log_goes_on_only_under_the_newest_head_that_anybody_has(
+    cli: Cli, here: Path, log: str
+) -> None:
+    cli("backup", "log", "copy")
+    shutil.copy(here / "log" / "log.key", here / "copy" / "log.key")
+    shutil.copytree(here / "copy", here / "behind")
+    assert cli("checkpoint", "log") == (here / "copy" / "signed-head").read_text()
+    cli("publish", "copy")
+    (here / "key.json").write_text(json.dumps(PITH_KEY.to_json()))
+    cli("keys", "allow", "log", "key.json", "--signer-id", "registry.example")
+    (here / "more").write_bytes(raw(1))
+    cli("add", "log", "more")
+    (here / "behind" / "signed-head").write_text(cli("checkpoint", "log"))
+    assert "this is an old copy of the log" in cli("publish", "behind", code=1)
+
+
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command line in a process of its own."""
     return subprocess.run(

@@ -18,6 +18,7 @@ from translog.formats.note import Verifier
 from translog.log import bundler, registry
 from translog.log.directory import open_reader
 from translog.pith.event import KNOWN_TYPES
+from translog.pith.key import PithKey
 from translog.store import database
 from translog.store.database import snapshot
 from translog.store.keys import read_key, write_key
@@ -51,7 +52,7 @@ def generate(output: Output, file: Path, name: str | None) -> None:
     signer = write_key(
         file, KEY_NAME.convert(name or file.stem, None, None), secrets.token_bytes(SEED_BYTES)
     )
-    _show_key(output, signer.verifier, str(file), base_url="")
+    _show_key(output, signer.verifier, _own(signer.verifier), str(file))
 
 
 @keys.command(short_help="Show a public key.")
@@ -66,13 +67,20 @@ def show(output: Output, place: str) -> None:
     """
     if Path(place).is_dir():
         log = find_log(place)
-        _show_key(output, log.verifier, str(log.path), base_url=base_url_of(log))
+        key = bundler.pith_key(log.verifier, base_url_of(log))
+        _show_key(output, log.verifier, key, str(log.path))
     else:
-        _show_key(output, read_key(Path(place)).verifier, place, base_url="")
+        verifier = read_key(Path(place)).verifier
+        _show_key(output, verifier, _own(verifier), place)
 
 
-def _show_key(output: Output, verifier: Verifier, place: str, *, base_url: str) -> None:
-    key = bundler.log_key(verifier, base_url)
+def _own(verifier: Verifier) -> PithKey:
+    return PublicKey(
+        public_key=verifier.public_key, name=verifier.name, verifier=verifier
+    ).as_pith()
+
+
+def _show_key(output: Output, verifier: Verifier, key: PithKey, place: str) -> None:
     output.result(
         {
             "name": verifier.name,

@@ -24,13 +24,8 @@ from translog.store.database import Connection
 MAX_EVENTS = 10_000  # of one record in one bundle
 
 
-def pith_key(signer: NoteSigner, base_url: str) -> PithKey:
-    """Return the log's own key as bundles name it."""
-    return log_key(signer.verifier, base_url)
-
-
-def log_key(verifier: Verifier, base_url: str) -> PithKey:
-    """Return the key of the log of this name as bundles name it."""
+def pith_key(verifier: Verifier, base_url: str) -> PithKey:
+    """Return a log's own key as bundles name it."""
     return PithKey(
         key_id=f"{verifier.name}+{verifier.key_id.hex()}",
         public_key=verifier.public_key,
@@ -60,7 +55,7 @@ def bundle(
     number = _one_number(suffix, events)
     events = [event for event in events if event["subject_pith_number"] == number]
     keys = [row.key for row in registry.read_signers(db) if _signed_any(row, events)]
-    own = pith_key(signer, base_url)
+    own = pith_key(signer.verifier, base_url)
     others = [key for key in keys if key.public_key != own.public_key]
     return build_bundle(
         pith_number=number,

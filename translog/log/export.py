@@ -79,7 +79,7 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         if old_size < new.size:
             _write_events(db, old_size, new.size, writer, bundles, progress)
             _write_tiles(db, old_size, new.size, writer)
-        own = bundler.log_key(directory.verifier, base_url)
+        own = bundler.pith_key(directory.verifier, base_url)
         writer.write_changed(KEYS, reader.keys_json(db, own))
         if old_size < new.size or not (out / CHECKPOINT).exists():
             os.sync()  # everything under the checkpoint, before the checkpoint

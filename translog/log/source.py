@@ -30,7 +30,7 @@ class Source:
         Raises:
             MissingError: no checkpoint is signed yet.
         """
-        self._own = bundler.log_key(directory.verifier, base_url)
+        self._own = bundler.pith_key(directory.verifier, base_url)
         self._db = open_reader(directory)
         self._lock = threading.Lock()
         try:

@@ -48,7 +48,7 @@ class Records:
 
     async def keys(self, request: Request) -> Answer:
         """GET /keys.json: every key that entries may name, and the log's own."""
-        own = bundler.pith_key(self._signer, self._base_url)
+        own = bundler.pith_key(self._signer.verifier, self._base_url)
         content = await self._readers.ask(lambda db: reader.keys_json(db, own))
         return _tagged(request, _document(content))
 
