@@ -1,9 +1,9 @@
 """From raw bytes to places in the log, on every core, in order, and never more than fits.
 
-Submissions wait in one bounded line. Intake threads take units from its front and check them at
-the same time (verifying a signature runs outside Python's global lock); one thread appends what
-is checked, in the line's order, with everything that has become ready meanwhile as one batch. So
-a lone event is committed alone at once, and a crowd shares one fsync.
+Submissions wait in one bounded line. Units from its front are checked here, and, once there is a
+crowd, by a process on every other core too; one thread appends what is checked, in the line's
+order, with everything that has become ready meanwhile as one batch. So a lone event is checked and
+committed alone at once, and a crowd shares the cores and one fsync.
 """
 
 import os
@@ -12,19 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 from translog.errors import BusyError, TranslogError, UnavailableError
-from translog.log import registry
-from translog.log.intake import Admitted, admit
-from translog.log.registry import Registry
+from translog.log.checker import Checked, Elsewhere, Here
+from translog.log.intake import Admitted
 from translog.log.sequencer import Placed, Sequencer
-from translog.store.bodies import Packer
-from translog.store.database import Connection
+from translog.store import database
 
 Result = Placed | TranslogError
 Deliver = Callable[[list[Result]], None]
 
-UNIT_EVENTS = 64  # what one thread checks before it looks up
+UNIT_EVENTS = 64  # what is checked in one go
+HELP_EVENTS = 16  # a crowd: so many are waiting that another process may take some
 BATCH_EVENTS = 1_024  # what one transaction holds at most
 MAX_WAITING_EVENTS = 16_384
 MAX_WAITING_BYTES = 64 << 20
@@ -49,40 +50,38 @@ class _Unit:
     start: int
     raws: Sequence[bytes]
     bytes: int
-    checked: list[Admitted | TranslogError] = field(default_factory=list)
+    checked: list[Checked] = field(default_factory=list)
     ready: bool = False
 
 
 class Pipeline:
     """Threads that take events in, from construction to `close`."""
 
-    def __init__(
-        self, sequencer: Sequencer, open_reader: Callable[[], Connection], folder: str
-    ) -> None:
+    def __init__(self, sequencer: Sequencer, path: Path) -> None:
         """Start the threads.
 
         Args:
             sequencer: used by one thread of the pipeline, and by nobody else.
-            open_reader: opens the log's database for reading the registry.
-            folder: on the disk that must not fill up.
+            path: of the log's database, for reading the registry; its disk must not fill up.
         """
         self._sequencer = sequencer
-        self._open_reader = open_reader
-        self._folder = folder
+        self._path = path
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._ready = threading.Condition(self._lock)
         self._unchecked: deque[_Unit] = deque()
         self._line: deque[_Unit] = deque()  # every unit from submission to commit, in order
         self._events = 0
+        self._unchecked_events = 0
         self._bytes = 0
         self._closing = False
         self._failed: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._guard, args=(run,), name=name)
             for name, run in [
-                *((f"intake-{number}", self._intake) for number in range(cores())),
                 ("sequencer", self._sequence),
+                ("intake", self._intake),
+                *((f"helper-{number}", self._help) for number in range(1, cores())),
             ]
         ]
         for thread in self._threads:
@@ -124,10 +123,11 @@ class Pipeline:
                     f"{self._events} events ({self._bytes} bytes) wait: try again in a second"
                 )
             self._events += len(raws)
+            self._unchecked_events += len(raws)
             self._bytes += size
             self._unchecked.extend(units)
             self._line.extend(units)
-            self._work.notify(len(units))
+            self._work.notify_all()  # one of them may wait for more than this
 
     def close(self) -> None:
         """Finish what is queued, answer for it, and end the threads."""
@@ -155,6 +155,7 @@ class Pipeline:
                 self._count_out(self._line)
                 self._line.clear()
                 self._unchecked.clear()
+                self._unchecked_events = 0
                 self._work.notify_all()
                 self._ready.notify_all()
             failure = UnavailableError(f"log stopped by a bug: {error!r}")
@@ -164,39 +165,69 @@ class Pipeline:
                     submission.deliver([failure] * len(submission.results))
             raise  # to the thread's excepthook: a bug is shown, with its traceback
 
-    # Intake: any number of threads.
+    # Intake: one thread here, and one for each process beside this one.
 
     def _intake(self) -> None:
-        packer = Packer()
-        with closing(self._open_reader()) as db:
-            keys: Registry | None = None
-            while units := self._take_unchecked():
-                try:
-                    keys = registry.read(db, keys)
-                except TranslogError as error:  # nobody's key can be looked up: nobody may write
-                    for unit in units:
-                        unit.checked = [error] * len(unit.raws)
-                else:
-                    for unit in units:
-                        unit.checked = [_check(raw, keys, packer) for raw in unit.raws]
-                with self._lock:
-                    for unit in units:
-                        unit.ready = True
-                    if self._line and self._line[0].ready:
-                        self._ready.notify()
+        with closing(Here(database.open_reader(self._path))) as checker:
+            while units := self._take_unchecked(1):
+                self._check(units, checker)
 
-    def _take_unchecked(self) -> list[_Unit]:
-        """Wait for units and take up to UNIT_EVENTS events of them; none when all is done."""
+    def _help(self) -> None:
+        """Have a process check what this one cannot keep up with, from the first crowd on."""
+        while self._wait_unchecked(HELP_EVENTS):
+            try:
+                checker = Elsewhere(self._path)
+            except UnavailableError:
+                return  # there is no second process to be had here: the first one does it all
+            with closing(checker):
+                while units := self._take_unchecked(HELP_EVENTS):
+                    if not self._check(units, checker):
+                        break  # and begin again with another
+
+    def _check(self, units: Sequence[_Unit], checker: Here | Elsewhere) -> bool:
+        """Have units checked and mark them ready; False if the checker is of no more use."""
+        raws = [raw for unit in units for raw in unit.raws]
+        lost: UnavailableError | None = None
+        try:
+            done = checker.check(raws)
+        except UnavailableError as error:
+            lost = error
+            done = [error] * len(raws)
+        rest = iter(done)
+        for unit in units:
+            unit.checked = list(islice(rest, len(unit.raws)))
         with self._lock:
-            while not self._unchecked and not self._closing and self._failed is None:
-                self._work.wait()
-            # A share, not all there is: the other threads shall have something to do as well.
-            share = max(1, min(UNIT_EVENTS, len(self._unchecked) // len(self._threads)))
+            for unit in units:
+                unit.ready = True
+            if self._line and self._line[0].ready:
+                self._ready.notify()
+        return lost is None
+
+    def _wait_unchecked(self, at_least: int) -> bool:
+        """Wait for so many events that nobody has taken to check; False when all is done."""
+        with self._lock:
+            return self._crowded(at_least)
+
+    def _crowded(self, at_least: int) -> bool:
+        while self._unchecked_events < at_least:
+            if self._closing or self._failed is not None:
+                return False
+            self._work.wait()
+        return True
+
+    def _take_unchecked(self, at_least: int) -> list[_Unit]:
+        """Wait as `_wait_unchecked` and take some of the units; none when all is done."""
+        with self._lock:
+            if not self._crowded(at_least):
+                return []
+            # A share, not all there is: the others shall have something to do as well.
+            share = max(1, min(UNIT_EVENTS, self._unchecked_events // cores()))
             units: list[_Unit] = []
             events = 0
             while self._unchecked and events < share:
                 units.append(self._unchecked.popleft())
                 events += len(units[-1].raws)
+            self._unchecked_events -= events
             return units
 
     # Sequencing: one thread.
@@ -253,24 +284,17 @@ class Pipeline:
 
     def _require_room(self) -> None:
         try:
-            disk = os.statvfs(self._folder)
+            disk = os.statvfs(self._path)
         except OSError as error:
-            raise UnavailableError(f"{self._folder}: {error}") from error
+            raise UnavailableError(f"{self._path}: {error}") from error
         free = disk.f_bavail * disk.f_frsize
         if free < MIN_FREE_BYTES:
             raise UnavailableError(
-                f"disk of {self._folder} has {free >> 20} MiB free, want {MIN_FREE_BYTES >> 20}:"
-                " nothing was logged; make room and send it again"
+                f"disk of {self._path.parent} has {free >> 20} MiB free,"
+                f" want {MIN_FREE_BYTES >> 20}: nothing was logged; make room and send it again"
             )
 
 
-def _check(raw: bytes, keys: Registry, packer: Packer) -> Admitted | TranslogError:
-    try:
-        return admit(raw, keys, packer)
-    except TranslogError as error:
-        return error
-
-
 def cores() -> int:
-    """Return how many intake threads there shall be: one a core this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

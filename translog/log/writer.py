@@ -90,10 +90,7 @@ def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Wri
         sequencer = Sequencer(opened())
         publisher = Publisher(opened(), signer, directory.signed_head)
         publisher.publish(now())
-        pipeline = Pipeline(
-            sequencer, lambda: database.open_reader(directory.database), str(directory.path)
-        )
-        with closing(pipeline):
+        with closing(Pipeline(sequencer, directory.database)) as pipeline:
             writer = Writer(pipeline, sequencer, publisher)
             yield writer
         writer.publish(now())

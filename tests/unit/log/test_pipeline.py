@@ -14,7 +14,7 @@ from tests.reference import mth
 from tests.simulators.logs import NOW, new_log, raw, raws, writing
 from tests.simulators.published import entry_of, small_event
 from translog.errors import BusyError, HashError, MalformedError, TranslogError, UnavailableError
-from translog.log import directory, pipeline, registry
+from translog.log import checker, directory, pipeline, registry
 from translog.log.directory import LogDirectory
 from translog.log.pipeline import Pipeline, Result
 from translog.log.sequencer import Placed, Sequencer
@@ -33,7 +33,7 @@ def log(tmp_path: Path) -> LogDirectory:
 def running(log: LogDirectory) -> Iterator[tuple[Pipeline, Sequencer]]:
     with log.locked(), closing(database.open_writer(log.database)) as db:
         sequencer = Sequencer(db)
-        opened = Pipeline(sequencer, lambda: directory.open_reader(log), str(log.path))
+        opened = Pipeline(sequencer, log.database)
         with closing(opened):
             yield opened, sequencer
 
@@ -243,7 +243,7 @@ def bug(*_: object, **__: object) -> Any:
     raise RuntimeError("a bug")
 
 
-@pytest.mark.parametrize("where", [(pipeline, "admit"), (store, "find"), (registry, "read")])
+@pytest.mark.parametrize("where", [(checker, "admit"), (store, "find"), (registry, "read")])
 def test_a_bug_in_a_thread_answers_everybody_and_ends_the_intake(
     log: LogDirectory,
     monkeypatch: pytest.MonkeyPatch,

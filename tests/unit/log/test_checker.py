@@ -1,0 +1,137 @@
+"""A process that checks gives the answers of this one, and its end loses nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.simulators.logs import new_log, raw, raws, writing
+from translog.errors import MalformedError, TranslogError, UnavailableError
+from translog.log import directory, pipeline
+from translog.log.checker import Elsewhere, Here
+from translog.log.directory import LogDirectory
+from translog.log.intake import Admitted
+from translog.log.sequencer import Placed
+from translog.store import files
+
+BAD = [b"", b"{", raw(3)[:-1], raw(3).replace(b'"target":"', b'"target":"x')]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> LogDirectory:
+    return new_log(tmp_path)
+
+
+@pytest.fixture
+def elsewhere(log: LogDirectory) -> Iterator[Elsewhere]:
+    with closing(Elsewhere(log.database)) as checker:
+        yield checker
+
+
+def plain(checked: list[Admitted | TranslogError]) -> list[object]:
+    return [(type(one), str(one)) if isinstance(one, TranslogError) else one for one in checked]
+
+
+def test_both_give_the_same_answers(log: LogDirectory, elsewhere: Elsewhere) -> None:
+    sent = [*raws(1, 2), *BAD, *raws(4)]
+    with closing(Here(directory.open_reader(log))) as here:
+        there = elsewhere.check(sent)
+        assert plain(there) == plain(here.check(sent))
+    assert [type(one) for one in there if not isinstance(one, TranslogError)] == [Admitted] * 3
+    assert type(there[2]) is MalformedError
+    assert elsewhere.check([]) == []
+    assert len(elsewhere.check(raws(5))) == 1  # and goes on
+
+
+def test_a_process_that_ended_is_an_error_of_the_environment(elsewhere: Elsewhere) -> None:
+    os.kill(elsewhere.pid, signal.SIGKILL)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="checking process ended: send"):
+            elsewhere.check(raws(1))
+
+
+def test_a_process_that_cannot_open_the_log_is_not_ready(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="ended before it was ready"):
+        Elsewhere(tmp_path / "no.db")
+
+
+def test_signals_are_left_to_the_log(elsewhere: Elsewhere) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(elsewhere.pid, number)
+    assert len(elsewhere.check(raws(1))) == 1
+
+
+def test_a_process_ends_with_its_log(log: LogDirectory) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from translog.log.checker import Elsewhere\n"
+        "checker = Elsewhere(Path(sys.argv[1])); print(checker.pid, flush=True); os._exit(0)"
+    )
+    command = [sys.executable, "-c", code, str(log.database)]
+    # It holds its parent's standard error: reading that to its end waits for both to be gone.
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert int(run.stdout) > 0
+
+
+def test_a_crowd_is_placed_in_order_with_another_process(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "cores", lambda: 3)
+    monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
+    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    sent = [*raws(*range(60)), *BAD, *raws(*range(60, 90))]
+    with writing(log) as writer:
+        results = writer.add(sent)
+        again = writer.add(sent)
+    placed = [result for result in results if isinstance(result, Placed)]
+    assert [result.index for result in placed] == list(range(90))
+    assert [isinstance(result, Placed) for result in results[60:64]] == [False] * 4
+    assert [r.index for r in again if isinstance(r, Placed)] == list(range(90))
+
+
+def test_a_killed_process_is_replaced_and_nothing_is_lost(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "cores", lambda: 2)
+    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    started: list[Elsewhere] = []
+
+    class Mortal(Elsewhere):
+        def __init__(self, database: Path) -> None:
+            super().__init__(database)
+            started.append(self)
+            if len(started) < 3:
+                os.kill(self.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(pipeline, "Elsewhere", Mortal)
+    with writing(log) as writer:
+        number = 0
+        placed: dict[int, int] = {}
+        while len(started) < 3:
+            for at, result in enumerate(writer.add(raws(*range(number, number + 8))), number):
+                if isinstance(result, Placed):
+                    placed[result.index] = at
+                else:
+                    assert type(result) is UnavailableError
+            number += 8
+        assert len(placed) == writer.head.size
+        answers = writer.add(raws(*placed.values()))
+    assert [a.index for a in answers if isinstance(a, Placed) and a.duplicate] == list(placed)
+
+
+def test_a_process_that_cannot_start_is_done_without(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(database: Path) -> Elsewhere:
+        raise UnavailableError("no")
+
+    monkeypatch.setattr(pipeline, "cores", lambda: 2)
+    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    monkeypatch.setattr(pipeline, "Elsewhere", refuse)
+    with writing(log) as writer:
+        assert all(isinstance(result, Placed) for result in writer.add(raws(*range(40))))
+    assert files.read(log.signed_head)
