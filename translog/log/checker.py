@@ -9,6 +9,7 @@ A process beside this one is trusted like a thread of this one: it runs the same
 user, and its answers come over a pipe that nobody else holds.
 """
 
+import os
 import pickle
 import signal
 import subprocess
@@ -117,7 +118,10 @@ def _send(pipe: BinaryIO, message: object) -> None:
 
 
 def _receive(pipe: BinaryIO) -> list[Any]:
-    message: list[Any] = pickle.load(pipe)  # noqa: S301  # from our own process, see above
+    try:
+        message: list[Any] = pickle.load(pipe)  # noqa: S301  # from our own process, see above
+    except pickle.UnpicklingError as error:  # the other was killed while it sent this
+        raise EOFError("message was cut short") from error
     return message
 
 
@@ -143,4 +147,7 @@ def _main(database: Path) -> None:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    try:
+        _main(Path(sys.argv[1]))
+    except BrokenPipeError:
+        os._exit(0)  # the log was killed; what is left in the pipe has nobody to go to
