@@ -47,9 +47,11 @@ class Receiving:
         parts = [raw]
         self._room -= held
         try:
-            while more:
+            while True:
                 if held > limit:
                     raise _too_large(limit)
+                if not more:
+                    return b"".join(parts)
                 if self._room < 0:
                     raise BusyError("too many large bodies arrive at once: try again in a second")
                 raw, more = await _piece(receive)
@@ -58,9 +60,6 @@ class Receiving:
                 self._room -= len(raw)
         finally:
             self._room += held
-        if held > limit:
-            raise _too_large(limit)
-        return b"".join(parts)
 
 
 async def _piece(receive: Receive) -> tuple[bytes, bool]:

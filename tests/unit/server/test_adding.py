@@ -237,6 +237,10 @@ def test_a_large_body_is_refused_while_it_comes(tmp_path: Path) -> None:
             over: Any = [b"x" * 400, b"x" * 601, None]
             response = log.run(ask(log.app, "POST", "/add", over, content_type=kind))
             assert problem(response) == (413, "too-large")
+            last = log.run(
+                ask(log.app, "POST", "/add", [b"x" * 400, b"x" * 601], content_type=kind)
+            )
+            assert problem(last) == (413, "too-large")
             whole = log.run(ask(log.app, "POST", "/add", b"x" * 1_001, content_type=kind))
             assert problem(whole) == (413, "too-large")
 

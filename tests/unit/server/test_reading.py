@@ -196,6 +196,11 @@ def test_what_can_never_be_there_is_malformed(full: Served, path: str) -> None:
     assert problem(full.get(path)) == (400, "malformed")
 
 
+def test_a_long_query_is_not_looked_at(full: Served) -> None:
+    response = full.get("/proof/inclusion?" + "x" * 1_001)
+    assert response.json["detail"] == "query has 1001 bytes, want at most 1000"
+
+
 @pytest.mark.parametrize(
     "path", ["/checkpoint", "/tile/0/000", "/events/000", "/keys.json", "/healthz", "/event/00"]
 )
