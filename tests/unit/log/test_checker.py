@@ -1,11 +1,13 @@
 """A process that checks gives the answers of this one, and its end loses nothing."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,27 @@ def test_a_process_that_ended_is_an_error_of_the_environment(elsewhere: Elsewher
     for _ in range(2):
         with pytest.raises(UnavailableError, match="checking process ended: send"):
             elsewhere.check(raws(1))
+
+
+def test_an_answer_that_was_cut_short_is_one_too(elsewhere: Elsewhere) -> None:
+    whole = pickle.dumps([("an", "answer")])
+    for length in range(len(whole)):
+        with closing(elsewhere._from):
+            elsewhere._from = BytesIO(whole[:length])
+        with pytest.raises(UnavailableError, match="checking process ended: send"):
+            elsewhere.check(raws(1))
+
+
+def test_a_process_whose_log_was_killed_says_nothing(log: LogDirectory) -> None:
+    for sent in (b"", pickle.dumps(raws(1))[:-5], pickle.dumps(raws(1))):
+        command = [sys.executable, "-m", "translog.log.checker", str(log.database)]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.close()  # as when the log is killed: both pipes end
+            _, said = process.communicate(sent, timeout=60)
+        assert (process.returncode, said) == (0, b"")
 
 
 def test_a_process_that_cannot_open_the_log_is_not_ready(tmp_path: Path) -> None:
