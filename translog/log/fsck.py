@@ -26,7 +26,7 @@ from translog.formats import canonical
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
-from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash
+from translog.formats.merkle import HASH_BYTES, Hash, leaf_hash
 from translog.formats.tiles import FULL, Tile, fold_perfect
 from translog.log import lookup, reader
 from translog.log.directory import LogDirectory, find, open_reader
@@ -205,7 +205,7 @@ def _check_leaves(db: Connection, head: log.Head, ring: Ring, progress: Progress
     if sum(whole.count_rows(db, table) for table in whole.LOOKUPS) != listed:
         _name_stray_lookup(db, head.size)
     tree.finish()
-    root = reader.root_at(db, head.size) if head.size else EMPTY_ROOT
+    root = reader.root_at(db, head.size)
     if root != head.root:
         raise VerificationError(
             f"head has root {head.root.hex()}, and the {head.size} leaves make {root.hex()}"

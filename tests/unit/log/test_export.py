@@ -3,7 +3,7 @@
 import json
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,13 @@ import pytest
 
 from tests.simulators.events import created, snapshot
 from tests.simulators.logs import new_log, raws, writing
-from translog.errors import ConflictError, MissingError, TooLargeError, VerificationError
+from translog.errors import (
+    ConflictError,
+    MalformedError,
+    MissingError,
+    TooLargeError,
+    VerificationError,
+)
 from translog.formats.canonical import canonical
 from translog.log import bundler
 from translog.log.directory import LogDirectory
@@ -177,6 +183,26 @@ def test_a_record_whose_creation_is_logged_later_gets_its_bundle_then(
     assert ship(log, tmp_path / "out").bundles == 1
 
 
+def test_an_event_past_the_checkpoint_is_in_no_file_and_hides_no_bundle(
+    log: LogDirectory, tmp_path: Path
+) -> None:
+    add(log, *records(1))
+    with suppress(RuntimeError), writing(log) as writer:
+        writer.add([canonical(snapshot(1))])
+        raise RuntimeError("stopped before it was signed")
+    done = ship(log, tmp_path / "out")
+    assert (done.size, done.bundles) == (1, 1)
+    assert len(list((tmp_path / "out" / "event").iterdir())) == 1
+
+
+def test_an_empty_log_is_exported_with_its_checkpoint(log: LogDirectory, tmp_path: Path) -> None:
+    add(log)
+    assert ship(log, tmp_path / "out").files == 2
+    assert set(content_of(tmp_path / "out")) == {"checkpoint", "keys.json"}
+    assert audit(Directory(tmp_path / "out").get, log.verifier).size == 0
+    assert ship(log, tmp_path / "out").files == 0
+
+
 def test_records_with_too_many_events_are_named(
     log: LogDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +303,13 @@ def test_a_source_has_nothing_past_its_checkpoint(log: LogDirectory, path: str) 
             source.get(path, 1 << 20)
         with pytest.raises(TooLargeError, match="has more than the 63 bytes wanted"):
             source.get("tile/0/000.p/2", 63)
+
+
+@pytest.mark.parametrize("path", ["event/xx", "../log.key", "tile/0/000.p/256", "pith/X", ""])
+def test_a_source_has_nothing_where_no_log_has(log: LogDirectory, path: str) -> None:
+    add(log, *raws(1))
+    with Source(log, URL) as source, pytest.raises(MalformedError):
+        source.get(path, 1 << 20)
 
 
 def test_a_source_stays_at_its_checkpoint(log: LogDirectory) -> None:

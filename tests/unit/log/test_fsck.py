@@ -13,7 +13,9 @@ from tests.simulators.events import PITH_KEY, created
 from tests.simulators.logs import NOW, made_up, new_log, raws, sequencing, writing
 from translog.errors import MissingError, TranslogError, UnavailableError, VerificationError
 from translog.formats.canonical import canonical
+from translog.formats.checkpoint import Checkpoint, sign_checkpoint
 from translog.formats.keys import SigningKey, key_sha256
+from translog.formats.merkle import Hash
 from translog.log import directory, registry
 from translog.log.fsck import fsck
 from translog.store import database, keys
@@ -183,6 +185,7 @@ CHANGES: list[tuple[str, Change]] = [
     ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '[]'")),
     ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '[1]'")),
     ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '{}'")),
+    ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '\"x\"'")),
     ("signer .*: time is -1", sql("UPDATE signer SET allowed_at = -1")),
     ("signer .*: time is -1", sql("UPDATE signer SET revoked_at = -1")),
     ("leaf 0: key with SHA-256", sql("DELETE FROM signer")),
@@ -214,6 +217,15 @@ def test_an_empty_log_is_right(tmp_path: Path) -> None:
 def test_what_was_changed_is_found_and_named(log: Path, says: str, change: Change) -> None:
     change(log)
     with pytest.raises(VerificationError, match=says):
+        fsck(log, ignore)
+
+
+def test_a_checkpoint_that_was_signed_and_is_not_of_this_tree_is_found(log: Path) -> None:
+    signer = directory.find(log).read_signer()
+    forked = Checkpoint(origin=signer.name, size=100, root=Hash(bytes(32)))
+    note = sign_checkpoint(forked, signer.key)
+    sql("UPDATE checkpoint SET note = ? WHERE size = 100", note)(log)
+    with pytest.raises(VerificationError, match=r"checkpoint of size 100: signed root 00.*, and"):
         fsck(log, ignore)
 
 
