@@ -36,7 +36,7 @@ def range_of_suffix(suffix: str) -> tuple[int, int]:
         MalformedError: it is not base32 in capitals.
     """
     head = suffix[:LONGEST]
-    if not head or not head.isascii() or not head.isalnum() or not set(head) <= ALPHABET:
+    if not head or not set(head) <= ALPHABET:
         raise MalformedError(f"Pith Number {suffix[:40]!r} is not base32 in capitals")
     spare = BITS - BITS_A_CHAR * len(head)
     number = int(head.translate(DIGITS), 32)

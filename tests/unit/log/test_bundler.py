@@ -13,6 +13,7 @@ from tests.simulators.events import (
     KEY,
     PITH_KEY,
     SIGNED_AT,
+    SIGNER_ID,
     created,
     real_bundle,
     real_events,
@@ -269,6 +270,17 @@ def test_a_record_of_too_many_bytes_is_refused_before_they_are_all_unpacked(
     with pytest.raises(TooLargeError, match="or 50000 bytes"):
         made.bundle(number[10:])
     assert len(unpacked) == 6
+
+
+def test_a_log_that_signs_events_itself_is_listed_once(log: LogDirectory, made: Made) -> None:
+    key = log.read_signer().key
+    with closing(database.open_editor(log.database)) as db:
+        own = bundler.pith_key(log.verifier, URL)
+        registry.allow(db, own, signer_id=SIGNER_ID, now=NOW)
+    add(log, created(1, key))
+    bundle = made.bundle(pith_number(record(1))[10:])
+    assert [listed["public_key_hex"] for listed in bundle["public_keys"]] == [key.public_key.hex()]
+    bundles.open_bundle(canonical(bundle), [key.public_key])
 
 
 def test_keys_that_signed_nothing_here_are_not_listed(log: LogDirectory, made: Made) -> None:

@@ -125,6 +125,8 @@ def test_an_event_is_known_at_every_age(
             assert sequencer.head == (size, mth(ENTRIES[:size]))
     with closing(directory.open_reader(log)) as db:
         rows = sorted(store.read_lookups(db))
+        (old,) = db.execute("SELECT count(*) FROM lookup_old").fetchone()
+    assert old >= 2 * size - new_rows - mid_rows
     assert rows == sorted(
         (prefix, index)
         for index, event in enumerate(EVENTS[:size])

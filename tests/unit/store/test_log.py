@@ -62,6 +62,12 @@ def test_a_database_without_a_log_says_so(tmp_path: Path) -> None:
                 ask(empty)
 
 
+def test_a_log_whose_bodies_another_version_packed_is_refused(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE log SET body_dictionary = ?", (b"another",))
+    with pytest.raises(MalformedError, match="packed by another version of translog"):
+        log.read_identity(db)
+
+
 @pytest.mark.parametrize("step", [1, 63, 64, 65, 256, 600])
 def test_what_is_appended_is_read_back_whatever_the_batches(
     db: sqlite3.Connection, step: int
