@@ -211,7 +211,7 @@ def read_leaves(db: sqlite3.Connection, start: int, count: int) -> list[Leaf]:
 
 def read_tile(db: sqlite3.Connection, level: int, index: int) -> bytes:
     """Return as much of a tile as the tree has; nothing where it has none of it."""
-    if index * ROWS_A_TILE >> LEVEL_SHIFT or level > 64 // HEIGHT:
+    if index * ROWS_A_TILE >> LEVEL_SHIFT:
         return b""
     return _read_rows(db, level << LEVEL_SHIFT | index * ROWS_A_TILE, ROWS_A_TILE)
 
