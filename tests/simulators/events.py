@@ -105,7 +105,8 @@ def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, An
     claims = payload["graph_snapshot"]["claims"]
     claims["items"] = claims["items"][:items]
     claims["count"] = len(claims["items"])
-    claims["snapshot_sha256"] = sha256(canonical({"payload": claims["items"]})).hexdigest()
+    claims["snapshot_sha256"] = _rows_sha256(claims["items"])
+    payload["graph_snapshot"]["author_claims"]["snapshot_sha256"] = _rows_sha256([])
     return _signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
 
 
@@ -126,6 +127,10 @@ def signed_again(event_: dict[str, Any], nonce: int) -> dict[str, Any]:
         **event_,
         "signature": {**event_["signature"], "signature_b64": b64encode(R + S).decode()},
     }
+
+
+def _rows_sha256(rows: list[Any]) -> str:
+    return sha256(canonical({"payload": rows})).hexdigest()
 
 
 def _vary(value: Any, random_: random.Random) -> Any:

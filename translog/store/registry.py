@@ -2,9 +2,12 @@
 
 import json
 import sqlite3
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from translog.formats.canonical import parse
 from translog.pith.key import PithKey
+
+MAX_COLUMN_BYTES = 1 << 20
 
 
 class SignerRow(NamedTuple):
@@ -32,17 +35,23 @@ def read_version(db: sqlite3.Connection) -> int:
 
 
 def read_signers(db: sqlite3.Connection) -> list[SignerRow]:
-    """Return every key, revoked ones too, oldest first."""
+    """Return every key, revoked ones too, oldest first.
+
+    Raises:
+        MalformedError: a row is damaged.
+    """
     rows = db.execute(
         "SELECT key_json, signer_id, event_types, allowed_at, revoked_at"
         " FROM signer ORDER BY allowed_at, fingerprint"
     )
     return [
-        SignerRow(
-            PithKey.from_json(json.loads(key_json)), signer_id, frozenset(json.loads(types)), *times
-        )
+        SignerRow(PithKey.from_json(_parse(key_json)), signer_id, frozenset(_parse(types)), *times)
         for key_json, signer_id, types, *times in rows
     ]
+
+
+def _parse(column: str) -> Any:
+    return parse(column.encode(), limit=MAX_COLUMN_BYTES)
 
 
 def write_signer(db: sqlite3.Connection, row: SignerRow) -> None:
