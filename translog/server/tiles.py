@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from translog.errors import MissingError
 from translog.formats.published import EVENTS
-from translog.formats.tiles import ENTRIES, FULL, Tile, bundle_path, parse_bundle_path
+from translog.formats.tiles import ENTRIES, FULL, Tile, parse_bundle_path
 from translog.log import reader
 from translog.server.answers import (
     ANYONE,
@@ -67,8 +66,6 @@ class Tiles:
             return kept
         index, width = parse_bundle_path(prefix, path)
         size = self._publishing.checkpoint.size
-        if index * FULL + width > size:  # before a thread is troubled with it
-            raise MissingError(f"{bundle_path(prefix, index, width)} is past size {size}")
 
         def make(db: Connection) -> Answer:
             content = read(db, size, index, width)

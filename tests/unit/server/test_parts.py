@@ -152,7 +152,9 @@ def test_a_deadline_ends_what_takes_too_long_and_nothing_else() -> None:
             await asyncio.Event().wait()
         with pytest.raises(ValueError, match="own"), Deadline(10.0):
             raise ValueError("own")
-        await asyncio.sleep(0)  # nothing of it is left
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0  # nothing of it is left
         return "done"
 
     assert asyncio.run(work()) == "done"

@@ -398,7 +398,7 @@ def test_keys_are_those_of_the_signers_and_the_log_s_own(real: Served) -> None:
     ],
 )
 def test_damage_is_the_log_s_fault_and_not_the_client_s(
-    real: Served, statement: str, paths: list[str]
+    real: Served, statement: str, paths: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(open_editor(real.log.database)) as db:
         ((tile,),) = db.execute("SELECT hashes FROM tile")
@@ -406,9 +406,27 @@ def test_damage_is_the_log_s_fault_and_not_the_client_s(
     for path in paths:
         response = real.get(path)
         assert problem(response) == (503, "unavailable")
-        assert "leaf" not in response.json["detail"]
+        assert response.json["detail"].startswith("the log cannot do this now")
+    assert "unavailable: " in caplog.text
     with closing(open_editor(real.log.database)) as db:
         db.execute("UPDATE tile SET hashes = ?", [tile])  # so that the writer can close
+
+
+def test_a_record_of_more_events_than_a_bundle_holds_is_no_damage(
+    real: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translog.log.bundler.MAX_EVENTS", 1)
+    assert problem(real.get(f"/pith/{SUFFIX}/bundle.json")) == (413, "too-large")
+
+
+def test_questions_that_cannot_wait_are_refused(
+    real: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translog.server.readers.MAX_WAITING", 0)
+    response = real.get("/keys.json")
+    assert problem(response) == (503, "busy")
+    assert response.headers["retry-after"] == "1"
+    assert real.get("/tile/0/000.p/1").status == 200  # is read at once
 
 
 def test_a_bug_is_told_to_the_operator_only(
