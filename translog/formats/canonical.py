@@ -31,7 +31,6 @@ INTEGERS = range(-(2**63), 2**63)
 
 EXACT: frozenset[type] = frozenset({str, int, bool, type(None)})
 SCALARS = EXACT | {float}
-_CONTAINERS = frozenset({dict, list})
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
@@ -42,9 +41,17 @@ def canonical(value: Any) -> bytes:
         TypeError, ValueError: the value is not JSON, which is a bug of the caller.
     """
     if made_of(value, EXACT):
-        compact = _compact(value)
-        if compact is not None:
-            return compact
+        return canonical_exact(value)
+    return _standard(value)
+
+
+def canonical_exact(value: Any) -> bytes:
+    """Return the same of a value that is known to be `made_of` EXACT: nobody looks again."""
+    compact = _compact(value)
+    return _standard(value) if compact is None else compact
+
+
+def _standard(value: Any) -> bytes:
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -105,20 +112,23 @@ def made_of(value: Any, scalars: frozenset[type], depth: int = MAX_DEPTH) -> boo
 
     Types are compared exactly: a subclass may print itself in another way.
     """
-    fits, known = scalars.issuperset, (scalars | _CONTAINERS).issuperset
-    level: list[Any] = [(value,)]
-    for _ in range(depth + 1):
+    level = [value]
+    for _ in range(depth):
         deeper: list[Any] = []
-        for container in level:
-            members = container.values() if type(container) is dict else container
-            if not fits(map(type, members)):
-                if not known(map(type, members)):
-                    return False
-                deeper += [member for member in members if type(member) in _CONTAINERS]
+        for member in level:
+            kind = type(member)
+            if kind is str:  # almost every one is, and all `scalars` have it
+                continue
+            if kind is dict:
+                deeper += member.values()
+            elif kind is list:
+                deeper += member
+            elif kind not in scalars:
+                return False
         if not deeper:
             return True
         level = deeper
-    return False
+    return scalars.issuperset(map(type, level))
 
 
 def _read(raw: bytes, limit: int) -> Any:
