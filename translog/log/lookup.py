@@ -7,13 +7,12 @@ whoever spends 2**32 hashes to make two that do gains nothing.
 
 from hashlib import sha256
 
-from translog.errors import MalformedError
+from translog.pith.record import BASE32, base32_bits
 
 BITS = 64
 BITS_A_CHAR = 5
 NUMBER_PREFIX_CHARS = len("pith:2024:")
-# RFC 4648 base32 digits to those that int() reads.
-DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghijklmnopqrstuv")
+ALPHABET = frozenset(BASE32)
 LONGEST = -(-BITS // BITS_A_CHAR)  # 13 characters of base32 hold 65 bits
 
 
@@ -36,13 +35,8 @@ def range_of_suffix(suffix: str) -> tuple[int, int]:
         MalformedError: it is not base32 in capitals.
     """
     head = suffix[:LONGEST]
-    if not head or not set(head) <= ALPHABET:
-        raise MalformedError(f"Pith Number {suffix[:40]!r} is not base32 in capitals")
+    number = base32_bits(head)
     spare = BITS - BITS_A_CHAR * len(head)
-    number = int(head.translate(DIGITS), 32)
     lo = number << spare if spare >= 0 else number >> -spare
     hi = lo + (1 << max(spare, 0)) - 1
     return lo - (1 << BITS - 1), hi - (1 << BITS - 1)
-
-
-ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")

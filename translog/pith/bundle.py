@@ -233,8 +233,9 @@ def _record(bundle: Bundle) -> Result:
 
 def _number(bundle: Bundle) -> Result:
     record = bundle.value["canonical_record"]
-    check_number(record, bundle.pith_number)
-    short = parse_pith_number(bundle.pith_number).short
+    number = parse_pith_number(bundle.pith_number)
+    check_number(record, number)
+    short = number.short
     if bundle.value["short_pith_number"] != short:
         found = shown(bundle.value["short_pith_number"])
         raise SubjectError(f"short_pith_number is {found}, want {short!r}")

@@ -6,7 +6,9 @@ has to keep: `restore` makes the whole event from them.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from translog.errors import HashError, MalformedError, SignatureError, SubjectError, TooLargeError
@@ -23,9 +25,9 @@ from translog.formats.strict import shown
 from translog.pith import shape
 from translog.pith.key import FINGERPRINT_BYTES
 from translog.pith.receipt import check_receipt
-from translog.pith.record import check_number, parse_pith_number
+from translog.pith.record import PithNumber, check_number, parse_pith_number
 from translog.pith.signature import NAMES as SIGNATURE_NAMES
-from translog.pith.signature import Signature
+from translog.pith.signature import Signature, verify_signed
 
 MAX_EVENT_BYTES = 1 << 20
 MAX_EVENT_DEPTH = MAX_DEPTH - 16  # so that a bundle, which holds events further in, can be read
@@ -64,7 +66,9 @@ _CONTENT = frozenset(
     }
 )
 _EVENT = _CONTENT | _APART
-_SIGNER = frozenset({"signer_id", "signer_type", "key_id", "public_key_fingerprint"})
+_SIGNER_NAMES = ("signer_id", "signer_type", "key_id", "public_key_fingerprint")
+_SIGNER_MEMBERS = itemgetter(*_SIGNER_NAMES)
+_SIGNER = frozenset(_SIGNER_NAMES)
 _RECORD_CREATED = frozenset(
     {
         "canonical_record",
@@ -154,12 +158,7 @@ def verify(event: Event, public_key: bytes) -> None:
     Raises:
         SignatureError: it is another key, or the signature is not of this event.
     """
-    Signature(
-        key_id=event.signer.key_id,
-        fingerprint=event.signer.fingerprint,
-        signature=event.signature,
-        signed_at=event.signed_at,
-    ).verify(event.content_sha256, public_key)
+    verify_signed(event.content_sha256, event.signature, event.signer.fingerprint, public_key)
 
 
 def check_subject(event: Event) -> None:
@@ -173,11 +172,11 @@ def check_subject(event: Event) -> None:
     if event.event_type == TIME_BEACON:
         return
     try:
-        parse_pith_number(event.subject)
+        number = parse_pith_number(event.subject)
     except MalformedError as error:
         raise SubjectError(f"subject of a {event.event_type} event: {error}") from error
     if event.event_type == RECORD_CREATED:
-        _check_record_created(event.value["payload"], event.subject)
+        _check_record_created(event.value["payload"], number)
 
 
 def restore(content: bytes, signature: bytes, signed_at: str) -> dict[str, Any]:
@@ -253,7 +252,16 @@ def _event(value: dict[str, Any], content: bytes) -> Event:
 
 
 def _signer(value: Any) -> Signer:
-    shape.exact(value, _SIGNER, "signer")
+    members = _SIGNER_MEMBERS(shape.exact(value, _SIGNER, "signer"))
+    try:
+        return _signer_of(members)
+    except TypeError:  # what cannot be hashed is not a string either, and refused
+        return _signer_of.__wrapped__(members)
+
+
+@lru_cache(maxsize=1024)  # the same few sign everything; what is refused is never kept
+def _signer_of(members: tuple[Any, ...]) -> Signer:
+    value = dict(zip(_SIGNER_NAMES, members, strict=True))
     return Signer(
         shape.label(value, "signer_id", "signer"),
         shape.label(value, "signer_type", "signer"),
@@ -297,13 +305,13 @@ def _check_hashes(value: Mapping[str, Any], digest: bytes) -> None:
         raise HashError(f"event event_id is {stated}, computed sha256:{content_sha256}")
 
 
-def _check_record_created(payload: Mapping[str, Any], subject: str) -> None:
-    lacks = sorted(_RECORD_CREATED - payload.keys())
-    if lacks:
+def _check_record_created(payload: Mapping[str, Any], number: PithNumber) -> None:
+    if not payload.keys() >= _RECORD_CREATED:
+        lacks = sorted(_RECORD_CREATED - payload.keys())
         raise MalformedError(f"record_created payload lacks {', '.join(lacks)}")
     shape.label(payload, "attestation_state", "payload")
     record = payload["canonical_record"]
-    digest = check_number(record, subject)
+    digest = check_number(record, number)
     computed = digest.hex()
     if payload["canonical_sha256"] != computed:
         raise SubjectError(

@@ -7,6 +7,7 @@ to trust, by value, or by the name of a key pinned below, which the user still h
 from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -104,6 +105,7 @@ class PithKey:
         return key
 
 
+@lru_cache(maxsize=1024)  # for the same reason as `key_sha256`
 def fingerprint_hex(public_key: bytes) -> str:
     """Return the name of a key in signatures: 128 bits of its hash, in hex."""
     return key_sha256(public_key)[:FINGERPRINT_BYTES].hex()

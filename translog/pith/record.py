@@ -8,19 +8,25 @@ import re
 import unicodedata
 from base64 import b32encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from translog.errors import MalformedError, SubjectError
-from translog.formats.canonical import INTEGERS, canonical
+from translog.formats.canonical import INTEGERS, canonical, canonical_exact
 from translog.formats.strict import shown
 from translog.pith import shape
 
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 SUFFIX_CHARS = 26
 SHORT_CHARS = (8, 12, 16)
 
 _NUMBER = re.compile(r"pith:([0-9]{4}):([A-Z2-7]{26})")
+_STRINGS = frozenset({str})
+_SUFFIX_BYTES = 17  # 26 base32 digits are their first 130 bits
+_SPARE_BITS = 6
+# RFC 4648 base32 digits to those that int() reads, and all other bytes to one that it does not.
+_READ = dict(zip(BASE32.encode(), b"0123456789abcdefghijklmnopqrstuv", strict=True))
+_DIGITS = bytes(_READ.get(byte, ord("!")) for byte in range(256))
 _RECORD = frozenset({"schema_version", "source", "metadata"})
 _SOURCE = frozenset({"kind", "id", "version"})
 _METADATA = frozenset(
@@ -35,8 +41,7 @@ _METADATA = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PithNumber:
+class PithNumber(NamedTuple):
     """The parts of `pith:2024:HAMJZSQVKL4VHWOAINCHUE26II`."""
 
     year: str
@@ -60,7 +65,19 @@ def parse_pith_number(value: Any) -> PithNumber:
     match = _NUMBER.fullmatch(value) if type(value) is str else None
     if match is None:
         raise MalformedError(f"pith number is {shown(value)}, want pith:YYYY:<26 base32 letters>")
-    return PithNumber(year=match[1], suffix=match[2])
+    return PithNumber(match[1], match[2])
+
+
+def base32_bits(digits: str) -> int:
+    """Return the number that base32 digits (RFC 4648, in capitals) are the bits of.
+
+    Raises:
+        MalformedError: some are not, or there are none.
+    """
+    try:
+        return int(digits.encode().translate(_DIGITS), 32)
+    except ValueError as error:
+        raise MalformedError(f"Pith Number {digits[:40]!r} is not base32 in capitals") from error
 
 
 def check_record(record: Any) -> None:
@@ -80,7 +97,7 @@ def check_record(record: Any) -> None:
     shape.hex_digits(metadata, "title_canon_sha256", 32, "metadata")
     shape.hex_digits(metadata, "abstract_canon_sha256", 32, "metadata")
     categories = shape.array(metadata, "cross_cats_sorted", "metadata")
-    if not all(type(name) is str for name in categories) or sorted(set(categories)) != categories:
+    if not _STRINGS.issuperset(map(type, categories)) or sorted(set(categories)) != categories:
         raise MalformedError(
             f"metadata cross_cats_sorted is {shown(categories)}, want strings, each once, in order"
         )
@@ -115,7 +132,7 @@ def _number(record: Mapping[str, Any], digest: bytes) -> str:
     return f"pith:{record['metadata']['submitted_at'][:4]}:{suffix}"
 
 
-def check_number(record: Any, number: str) -> bytes:
+def check_number(record: Any, number: PithNumber) -> bytes:
     """Check that `number` is the Pith Number of `record`; return its `canonical_sha256`.
 
     Raises:
@@ -123,10 +140,12 @@ def check_number(record: Any, number: str) -> bytes:
         SubjectError: it is another record's number.
     """
     check_record(record)
-    digest = canonical_sha256(record)
-    if _number(record, digest) != number:
+    digest = sha256(canonical_exact(record)).digest()  # of nothing else, as was just checked
+    bits = int.from_bytes(digest[:_SUFFIX_BYTES], "big") >> _SPARE_BITS
+    year = record["metadata"]["submitted_at"][:4]
+    if base32_bits(number.suffix) != bits or number.year != year:
         raise SubjectError(
-            f"canonical_record has number {_number(record, digest)}, want {number!r}"
+            f"canonical_record has number {_number(record, digest)}, want {str(number)!r}"
         )
     return digest
 

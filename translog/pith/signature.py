@@ -92,7 +92,12 @@ class Signature(NamedTuple):
         Raises:
             SignatureError: another key is named, or the signature is not of this digest.
         """
-        found = fingerprint_hex(public_key)
-        if found != self.fingerprint:
-            raise SignatureError(f"signature names key {self.fingerprint}, checked with {found}")
-        verify_signature(public_key, digest, self.signature)
+        verify_signed(digest, self.signature, self.fingerprint, public_key)
+
+
+def verify_signed(digest: bytes, signature: bytes, fingerprint: str, public_key: bytes) -> None:
+    """Do what `Signature.verify` does, for those who have only kept what it needs."""
+    found = fingerprint_hex(public_key)
+    if found != fingerprint:
+        raise SignatureError(f"signature names key {fingerprint}, checked with {found}")
+    verify_signature(public_key, digest, signature)

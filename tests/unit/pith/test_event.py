@@ -111,6 +111,7 @@ OTHER_FINGERPRINT = fingerprint_hex(BOB.public_key)
         (("signer", "signer_id"), "a\nb", MalformedError),
         (("signer", "signer_type"), "author", HashError),
         (("signer", "signer_type"), None, MalformedError),
+        (("signer", "signer_type"), ["author"], MalformedError),
         (("signer", "key_id"), "other", MalformedError),
         (("signer", "key_id"), 1, MalformedError),
         (("signer", "public_key_fingerprint"), OTHER_FINGERPRINT, MalformedError),

@@ -18,6 +18,7 @@ from translog.pith.key import PINNED, PithKey, find, fingerprint_b32, fingerprin
 from translog.pith.receipt import check_receipt, make_receipt, parse_receipt, verify_receipt
 from translog.pith.record import (
     aliases,
+    base32_bits,
     canonical_sha256,
     canonical_text,
     check_number,
@@ -28,13 +29,14 @@ from translog.pith.record import (
 
 RECEIPT = REAL["events"][0]["payload"]["receipt"]
 KEY = REAL["public_keys"][0]
+PARSED = parse_pith_number(NUMBER)
 
 
 def test_the_real_record_has_its_hash_number_and_aliases() -> None:
     check_record(RECORD)
     assert canonical_sha256(RECORD).hex() == REAL["canonical_sha256"]
     assert pith_number(RECORD) == REAL["pith_number"] == NUMBER
-    check_number(RECORD, NUMBER)
+    check_number(RECORD, PARSED)
     assert parse_pith_number(NUMBER).short == REAL["short_pith_number"]
     made = aliases(RECORD, "2026-05-17T23:38:53Z")
     for mine, real in zip(made, REAL["source_aliases"], strict=True):
@@ -117,11 +119,16 @@ def test_a_record_without_a_member_is_malformed() -> None:
 
 def test_a_number_is_refused_for_any_other_record() -> None:
     with pytest.raises(SubjectError, match="canonical_record has number pith:2024:"):
-        check_number(changed(RECORD, ("source", "version"), 2), NUMBER)
+        check_number(changed(RECORD, ("source", "version"), 2), PARSED)
     with pytest.raises(SubjectError):  # the hash covers the year, but the number states it again
-        check_number(RECORD, NUMBER.replace("2024", "2025"))
+        check_number(RECORD, PARSED._replace(year="2025"))
+    for place in range(26):  # every digit counts, the last one whole
+        digits = list(PARSED.suffix)
+        digits[place] = "A" if digits[place] == "B" else "B"
+        with pytest.raises(SubjectError):
+            check_number(RECORD, PARSED._replace(suffix="".join(digits)))
     with pytest.raises(MalformedError):
-        check_number({}, NUMBER)
+        check_number({}, PARSED)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +191,33 @@ def test_times_are_strict_and_exist(time: Any, fits: str) -> None:
         else:
             with pytest.raises(MalformedError, match="thing t is "):
                 check({"t": time}, "t", "thing")
+
+
+@pytest.mark.parametrize("time", ["2026-05-17T23:38:53Z", "2026-05-17T23:38:53.019823Z"])
+def test_no_character_of_a_time_can_be_another_mark(time: str) -> None:
+    for place, right in enumerate(time):
+        for wrong in {*"+-_ .,:TZzWx\x00\u0663\ud800", ""} - {right}:
+            with pytest.raises(MalformedError):
+                shape.moment({"t": time[:place] + wrong + time[place + 1 :]}, "t", "thing")
+
+
+def test_hex_is_of_one_length_and_one_case() -> None:
+    good = "0123456789abcdef" * 2
+    assert shape.hex_digits({"h": good}, "h", 16, "thing") == good
+    for bad in (good[1:], good + "0", "", good.upper(), None, 16, [good]):
+        with pytest.raises(MalformedError, match="want 32 lower-case hex digits"):
+            shape.hex_digits({"h": bad}, "h", 16, "thing")
+    for wrong in "gG:/@`\x00 _+\u0663\ud800":
+        with pytest.raises(MalformedError):
+            shape.hex_digits({"h": good[:-1] + wrong}, "h", 16, "thing")
+
+
+def test_base32_is_read_as_bits() -> None:
+    assert base32_bits("A") == 0
+    assert base32_bits("BA7") == 1 << 10 | 31
+    for wrong in ("", "a", "A1", "A0", "A8", "A_B", " A", "+A", "A=", "\x00", "\u0663", "\ud800"):
+        with pytest.raises(MalformedError, match="is not base32 in capitals"):
+            base32_bits(wrong)
 
 
 def test_a_label_is_one_printable_line() -> None:
