@@ -5,7 +5,7 @@ event, and nothing that could differ between two copies of the same signed event
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from translog.errors import MalformedError
 from translog.formats.keys import ED25519, SIGNATURE_BYTES
@@ -19,9 +19,12 @@ LENGTH_BYTES = 2
 MAX_ENTRY_BYTES = 2**16 - 1  # what a bundle's length prefix can say
 STRIDE = LENGTH_BYTES + ENTRY_BYTES
 
+_LENGTHS = (SHA256_BYTES, SHA256_BYTES, SIGNATURE_BYTES)
+_TYPE = bytes([ED25519])
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+
+# A NamedTuple: a log makes one for every event, and a frozen dataclass takes five times as long.
+class Entry(NamedTuple):
     """One leaf of the log: 0x01 ‖ content_sha256 ‖ key_sha256 ‖ signature.
 
     Attributes:
@@ -36,10 +39,10 @@ class Entry:
 
     def encode(self) -> bytes:
         """Return the 129 bytes whose leaf hash is in the tree."""
-        parts = (self.content_sha256, self.key_sha256, self.signature)
-        if [len(part) for part in parts] != [SHA256_BYTES, SHA256_BYTES, SIGNATURE_BYTES]:
-            raise ValueError(f"entry of {[len(part) for part in parts]} bytes, want 32, 32 and 64")
-        return bytes([ED25519]) + b"".join(parts)
+        content, key, signature = self
+        if (len(content), len(key), len(signature)) != _LENGTHS:
+            raise ValueError(f"entry of {[len(part) for part in self]} bytes, want 32, 32 and 64")
+        return _TYPE + content + key + signature
 
     @classmethod
     def parse(cls, encoded: bytes) -> "Entry":

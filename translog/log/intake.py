@@ -45,11 +45,7 @@ def admit(raw: bytes, registry: Registry, packer: Packer) -> Admitted:
     public_key = registry.permit(event)
     events.verify(event, public_key)
     events.check_subject(event)
-    entry = Entry(
-        content_sha256=event.content_sha256,
-        key_sha256=key_sha256(public_key),
-        signature=event.signature,
-    )
+    entry = Entry(event.content_sha256, key_sha256(public_key), event.signature)
     return Admitted(
         event.content_sha256,
         entry.encode(),

@@ -24,6 +24,7 @@ LEVEL = -5
 _DICTIONARY = zstd.ZstdDict(DICTIONARY)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+SECONDS_A_DAY = 24 * 60 * 60
 
 
 class Packer:
@@ -57,7 +58,8 @@ def unpack(body: bytes, *, limit: int) -> bytes:
 
 def to_micros(moment: str) -> int:
     """Return YYYY-MM-DDTHH:MM:SS.ffffffZ as microseconds since 1970, exactly."""
-    return (datetime.fromisoformat(moment) - EPOCH) // MICROSECOND
+    since = datetime.fromisoformat(moment) - EPOCH
+    return (since.days * SECONDS_A_DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> str:
