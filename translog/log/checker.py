@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 
 from translog.errors import TranslogError, UnavailableError
 from translog.log import registry
-from translog.log.intake import Admitted, admit
+from translog.log.intake import Admitted, admit_all
 from translog.log.registry import Registry
 from translog.store.bodies import Packer
 from translog.store.database import Connection, open_reader
@@ -44,13 +44,7 @@ class Here:
             keys = self._keys = registry.read(self._db, self._keys)
         except TranslogError as error:  # nobody's key can be looked up: nobody may write
             return [error] * len(raws)
-        return [self._check(raw, keys) for raw in raws]
-
-    def _check(self, raw: bytes, keys: Registry) -> Checked:
-        try:
-            return admit(raw, keys, self._packer)
-        except TranslogError as error:
-            return error
+        return admit_all(raws, keys, self._packer)
 
     def close(self) -> None:
         self._db.close()

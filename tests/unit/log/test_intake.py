@@ -36,7 +36,7 @@ from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import SigningKey, key_sha256
 from translog.log import lookup, registry
-from translog.log.intake import admit
+from translog.log.intake import TOGETHER_BYTES, admit, admit_all
 from translog.log.registry import Registry
 from translog.pith import event as events
 from translog.pith.key import PINNED, fingerprint_hex
@@ -203,6 +203,28 @@ def test_what_is_wrong_is_refused_with_its_own_error(what: str) -> None:
     with pytest.raises(wanted) as caught:
         admitted(sent)
     assert type(caught.value) is wanted
+
+
+def apart(raw: bytes) -> Any:
+    try:
+        return admitted(raw)
+    except TranslogError as error:
+        return type(error), str(error)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_many_are_checked_as_each_would_be_alone(large: bool) -> None:
+    sent = [raw for wrong, _ in WRONG.values() for raw in (wrong, canonical(snapshot(1)))]
+    if not large:
+        sent = [raw for raw in sent if len(raw) < 10_000]
+    assert (sum(map(len, sent)) > TOGETHER_BYTES) == large
+    together = admit_all(sent, REGISTRY, Packer())
+    assert [
+        (type(one), str(one)) if isinstance(one, TranslogError) else one for one in together
+    ] == [apart(raw) for raw in sent]
+    for one in together:  # a traceback would keep every event's values alive
+        assert not isinstance(one, TranslogError) or one.__traceback__ is None
+    assert admit_all([], REGISTRY, Packer()) == []
 
 
 def test_what_is_refused_changes_nothing(tmp_path: Path) -> None:
