@@ -61,7 +61,8 @@ class Elsewhere:
         """
         try:
             self._process = subprocess.Popen(  # noqa: S603  # this very module
-                [sys.executable, "-m", __name__, str(database)],
+                # -P: nothing is imported from where the log happens to be started.
+                [sys.executable, "-P", "-m", __name__, str(database)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the log, which stops this when it is done

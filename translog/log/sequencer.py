@@ -102,16 +102,12 @@ class Sequencer:
 
     def _find_known(self, batch: Sequence[Admitted]) -> dict[bytes, int]:
         """Return entry to index of what is in the log already."""
-        by_prefix: dict[int, set[bytes]] = {}
-        for admitted in batch:
-            by_prefix.setdefault(admitted.prefix, set()).add(admitted.entry)
+        prefixes = {admitted.prefix for admitted in batch}
         known: dict[bytes, int] = {}
         with translated("database"):
-            candidates = log.find(self._db, sorted(by_prefix))
-            for prefix, index in sorted(candidates, key=lambda found: -found[1]):
+            for _, index in log.find(self._db, sorted(prefixes)):
                 for entry in log.read_entries(self._db, index, 1):
-                    if entry in by_prefix[prefix]:
-                        known[entry] = index  # the lowest index comes last, and stays
+                    known[entry] = index
         return known
 
     def _commit(self, fresh: list[Admitted], hashes: list[Hash]) -> None:
