@@ -17,7 +17,7 @@ from translog.formats.keys import SEED_BYTES
 from translog.formats.note import Verifier
 from translog.log import bundler, registry
 from translog.log.directory import open_reader
-from translog.pith.event import KNOWN_TYPES
+from translog.pith.event import KNOWN_TYPES, RECORD_TYPES
 from translog.pith.key import PithKey
 from translog.store import database
 from translog.store.database import snapshot
@@ -115,7 +115,8 @@ def _show_key(output: Output, verifier: Verifier, key: PithKey, place: str) -> N
     metavar="TYPE",
     type=LABEL,
     multiple=True,
-    help="An event type it may write. Give it again for each.  [default: every known type]",
+    help="An event type it may write. Give it again for each."
+    "  [default: every known type of event about a record]",
 )
 @json_option
 @click.pass_obj
@@ -138,7 +139,7 @@ def allow(
             db,
             pith,
             signer_id=signer_id or pith.signer_id or pith.fingerprint,
-            event_types=types or KNOWN_TYPES,
+            event_types=types or RECORD_TYPES,
             now=now(),
         )
     output.result(_value(row), _rows(row))
@@ -189,11 +190,16 @@ def _value(row: SignerRow) -> dict[str, Any]:
 
 
 def _rows(row: SignerRow) -> list[tuple[str, str]]:
-    every = row.event_types == KNOWN_TYPES
+    every = row.event_types == RECORD_TYPES
     rows = [
         ("Key", row.key.fingerprint),
         ("Name", f"{row.signer_id} ({row.key.key_id})"),
-        ("May write", "every known type" if every else ", ".join(sorted(row.event_types))),
+        (
+            "May write",
+            "every known type of event about a record"
+            if every
+            else ", ".join(sorted(row.event_types)),
+        ),
         ("Allowed", _time(row.allowed_at)),
     ]
     if row.revoked_at is not None:

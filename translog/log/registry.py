@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from translog.errors import ForbiddenError, MalformedError, MissingError, UnknownKeyError
-from translog.pith.event import KNOWN_TYPES, Event
+from translog.pith.event import RECORD_TYPES, Event
 from translog.pith.key import PithKey
 from translog.store import registry as rows
 from translog.store.database import Connection, snapshot, transaction
@@ -73,10 +73,13 @@ def allow(
     key: PithKey,
     *,
     signer_id: str,
-    event_types: Iterable[str] = KNOWN_TYPES,
+    event_types: Iterable[str] = RECORD_TYPES,
     now: int,
 ) -> SignerRow:
     """Let a key write, from the next batch on. Allowing it again replaces what it may do.
+
+    Time beacons are not about records, and not for whoever writes about those: they are allowed
+    by name only.
 
     Raises:
         MalformedError: there is no type among the types.

@@ -49,7 +49,8 @@ LISTED_TYPES: Mapping[str, str] = {
 }
 RECORD_CREATED = "record_created"
 TIME_BEACON = "time_beacon"
-KNOWN_TYPES = frozenset({RECORD_CREATED, TIME_BEACON, *LISTED_TYPES})
+RECORD_TYPES = frozenset({RECORD_CREATED, *LISTED_TYPES})
+KNOWN_TYPES = RECORD_TYPES | {TIME_BEACON}
 
 _APART = frozenset({"signature", "content_sha256", "event_id"})
 _CONTENT = frozenset(

@@ -243,7 +243,7 @@ def bug(*_: object, **__: object) -> Any:
     raise RuntimeError("a bug")
 
 
-@pytest.mark.parametrize("where", [(checker, "admit"), (store, "find"), (registry, "read")])
+@pytest.mark.parametrize("where", [(checker, "admit_all"), (store, "find"), (registry, "read")])
 def test_a_bug_in_a_thread_answers_everybody_and_ends_the_intake(
     log: LogDirectory,
     monkeypatch: pytest.MonkeyPatch,

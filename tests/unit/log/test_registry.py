@@ -22,7 +22,7 @@ from translog.formats.keys import SigningKey
 from translog.log import directory, registry
 from translog.log.directory import LogDirectory
 from translog.log.sequencer import Placed
-from translog.pith.event import KNOWN_TYPES
+from translog.pith.event import RECORD_TYPES
 from translog.pith.key import PithKey
 from translog.store import database
 
@@ -74,7 +74,7 @@ def test_a_key_is_allowed_some_type(db: sqlite3.Connection) -> None:
 def test_what_is_read_is_what_was_written(db: sqlite3.Connection) -> None:
     key = replace(PITH_KEY, signer_id=None)  # the JSON form has no such member
     row = registry.allow(db, key, signer_id=SIGNER_ID, now=NOW)
-    assert row == (key, SIGNER_ID, KNOWN_TYPES, NOW, None)
+    assert row == (key, SIGNER_ID, RECORD_TYPES, NOW, None)
     assert registry.read_row(db, FINGERPRINT) == row
     assert dict(registry.read(db).signers) == {FINGERPRINT: row}
     again = registry.allow(db, key, signer_id="new name", event_types=["x"], now=NOW + 9)
