@@ -15,6 +15,7 @@ from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Sequencer
 from translog.log.writer import Writer, open_writer
+from translog.pith.event import KNOWN_TYPES
 from translog.store import database
 from translog.store.bodies import Packer
 
@@ -26,7 +27,7 @@ def new_log(path: Path) -> LogDirectory:
     """Make a log in which the simulators' key may write anything."""
     made = directory.create(path, ORIGIN)
     with closing(database.open_editor(made.database)) as db:
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=KNOWN_TYPES, now=NOW)
     return made
 
 
