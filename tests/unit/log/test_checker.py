@@ -5,7 +5,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -15,13 +16,15 @@ import pytest
 from tests.simulators.logs import new_log, raw, raws, writing
 from translog.errors import MalformedError, TranslogError, UnavailableError
 from translog.log import directory, pipeline
-from translog.log.checker import Elsewhere, Here
+from translog.log.checker import Checked, Elsewhere, Here
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Placed
 from translog.store import files
 
 BAD = [b"", b"{", raw(3)[:-1], raw(3).replace(b'"target":"', b'"target":"x')]
+
+SECONDS = 60  # a deadline for what takes a moment
 
 
 @pytest.fixture
@@ -120,8 +123,10 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     log: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "cores", lambda: 2)
+    monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
     monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
     started: list[Elsewhere] = []
+    third = threading.Event()
 
     class Mortal(Elsewhere):
         def __init__(self, database: Path) -> None:
@@ -129,21 +134,28 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
             started.append(self)
             if len(started) < 3:
                 os.kill(self.pid, signal.SIGKILL)
+            else:
+                third.set()
+
+    class Patient(Here):
+        def check(self, raws: Sequence[bytes]) -> list[Checked]:
+            assert third.wait(SECONDS)  # leaves all but its first unit to the others
+            return super().check(raws)
 
     monkeypatch.setattr(pipeline, "Elsewhere", Mortal)
+    monkeypatch.setattr(pipeline, "Here", Patient)
+    sent = raws(*range(40))
     with writing(log) as writer:
-        number = 0
-        placed: dict[int, int] = {}
-        while len(started) < 3:
-            for at, result in enumerate(writer.add(raws(*range(number, number + 8))), number):
-                if isinstance(result, Placed):
-                    placed[result.index] = at
-                else:
-                    assert type(result) is UnavailableError
-            number += 8
+        results = writer.add(sent)
+        placed = {at: r.index for at, r in enumerate(results) if isinstance(r, Placed)}
+        refused = [result for result in results if not isinstance(result, Placed)]
+        assert 2 <= len(refused) <= 16
+        assert {type(result) for result in refused} == {UnavailableError}
         assert len(placed) == writer.head.size
-        answers = writer.add(raws(*placed.values()))
-    assert [a.index for a in answers if isinstance(a, Placed) and a.duplicate] == list(placed)
+        again = writer.add([sent[at] for at in placed])
+    assert [(a.index, a.duplicate) for a in again if isinstance(a, Placed)] == [
+        (index, True) for index in placed.values()
+    ]
 
 
 def test_a_process_that_cannot_start_is_done_without(
