@@ -19,7 +19,14 @@ from tests.simulators.events import PITH_KEY, real_bundle, real_events
 from tests.simulators.logs import raw, raws
 from translog.cli.main import run
 from translog.formats.canonical import canonical
+from translog.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from translog.formats.keys import SigningKey
+from translog.formats.merkle import Hash
+from translog.formats.note import NoteSigner, Verifier
+from translog.formats.proof import TlogProof
 from translog.net.client import Client
+from translog.store.keys import read_key
+from translog.verify.state import AuditState
 
 ROOT = Path(__file__).parents[2]
 EVENT_IDS = [event["event_id"] for event in real_events()]
@@ -222,6 +229,73 @@ def test_several_events_find_their_proofs_by_name(cli: Cli, here: Path, log: str
         ("paper.bundle.json", None, True),
     ]
     assert {"name", "status", "code", "sentence"} == set(found[0]["findings"][0])
+
+
+def test_a_proof_that_goes_with_no_event_is_said_to_be_unused(cli: Cli, log: str) -> None:
+    for name in ("one", "two"):
+        cli("prove", "log", EVENT_IDS[0], "-o", f"{name}.tlog-proof")
+    keys = ("--key", "pith.science", "--key", log)
+    said = cli("verify", "event.json", "one.tlog-proof", "two.tlog-proof", *keys)
+    assert said.count("this proof was not used, because none has its name") == 2
+    assert "no proof was given with it" in said
+    assert "not used" not in cli("verify", "event.json", "one.tlog-proof", *keys)
+    assert "not used" not in cli("verify", "one.tlog-proof", *keys)
+
+
+def test_two_heads_of_one_size_with_different_roots_are_a_fork(cli: Cli, here: Path) -> None:
+    signer = NoteSigner(name=ORIGIN, key=SigningKey(bytes([7]) * 32))
+    other = NoteSigner(name=ORIGIN, key=SigningKey(bytes([8]) * 32))
+    heads = {"one": (signer, 1, 3), "same": (signer, 1, 3), "two": (signer, 2, 3)}
+    heads |= {"larger": (signer, 2, 4), "theirs": (other, 2, 3)}
+    for name, (by, root, size) in heads.items():
+        head = Checkpoint(origin=ORIGIN, size=size, root=Hash(bytes([root]) * 32))
+        note = sign_checkpoint(head, by.key)
+        (here / name).write_bytes(note)
+        (here / f"{name}.tlog-proof").write_bytes(
+            TlogProof(index=0, hashes=(), checkpoint=note).encode()
+        )
+    keys = ("--key", signer.verifier.vkey, "--key", other.verifier.vkey)
+    said = cli("verify", "one", "same", "larger", "theirs", *keys)
+    assert "forked" not in said
+    for pair in (("one", "two"), ("one", "two.tlog-proof"), ("one.tlog-proof", "two.tlog-proof")):
+        (line,) = [x for x in cli("verify", *pair, *keys, code=1).split("\n") if "forked" in x]
+        assert line.startswith("  FAILED")
+        assert f"signed root {'01' * 32} in {pair[0]} and root {'02' * 32} in {pair[1]}" in line
+
+
+def test_a_file_name_cannot_forge_a_line(cli: Cli, here: Path, log: str) -> None:
+    forging = "a\n  proved         all\r\x1b[2J"
+    (here / forging).write_bytes(b"nonsense")
+    said = cli("verify", forging, "--key", log, code=1) + cli("add", "log", forging, code=1)
+    said += cli("verify", f"{forging}2", "--key", log, code=3)
+    assert "a\\n  proved         all\\r\\x1b[2J" in said
+    assert all(line.isprintable() and "proved  " not in line[:9] for line in said.split("\n"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"{", b"\xff"])
+def test_a_broken_state_of_an_audit_is_not_the_logs_fault(
+    cli: Cli, here: Path, log: str, content: bytes
+) -> None:
+    (here / "state").write_bytes(content)
+    said = cli("audit", "log", "--key", log, "--state", "state", code=3)
+    assert "--state state is not the state of an audit of example.com/log" in said
+    assert (here / "state").read_bytes() == content
+
+
+def test_the_evidence_of_a_fork_is_printed_as_it_was_signed(cli: Cli, here: Path, log: str) -> None:
+    cli("publish", "log")
+    key = read_key(here / "log" / "log.key").key
+    head = Checkpoint(origin=ORIGIN, size=2, root=Hash(bytes(32)))
+    state = AuditState(
+        checkpoint=open_checkpoint(sign_checkpoint(head, key), Verifier.parse(log)),
+        size=0,
+        edge=(),
+        events=True,
+    )
+    (here / "state").write_bytes(state.to_json())
+    said = cli("audit", "log", "--key", log, "--state", "state", code=1)
+    assert said.startswith("translog: ")
+    assert state.checkpoint.note.decode() in said
 
 
 def test_a_key_that_others_can_read_is_refused(cli: Cli, here: Path, log: str) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
+from translog.cli.exits import FAILED
 from translog.cli.keyring import LOG_KEY
 from translog.cli.output import Output, Progress, json_option
 from translog.cli.places import answering, published
-from translog.errors import MissingError
+from translog.errors import MalformedError, MissingError, UnavailableError, VerificationError
 from translog.formats.note import Verifier
 from translog.store import files
 from translog.verify.auditor import audit as check
-from translog.verify.state import MAX_STATE_BYTES, AuditState
+from translog.verify.state import MAX_STATE_BYTES, AuditState, HistoryError
 
 SAVE_SECONDS = 5.0  # at most so much is done again after a crash
 
@@ -35,17 +36,22 @@ SAVE_SECONDS = 5.0  # at most so much is done again after a crash
     help="Go on where the audit that wrote FILE stopped, and keep it up to date.",
 )
 @json_option
-@click.pass_obj
-def audit(output: Output, log: str, key: Verifier, state_file: Path | None) -> None:
+@click.pass_context
+def audit(ctx: click.Context, log: str, key: Verifier, state_file: Path | None) -> None:
     """Check everything that a log has published: each tile, entry, event and signature.
 
     The log is a URL, a directory of static files (`translog export`), or a log's own directory.
     With --state, only what is new is checked, and that the log continues what it was: a log that
     has forked is shown with both heads that it signed.
     """
+    output: Output = ctx.obj
     state = _read(state_file, key)
-    with published(log) as fetch, answering(), output.progress("auditing") as progress:
-        done = check(fetch, key, state=state, progress=_keeping(state_file, progress))
+    try:
+        with published(log) as fetch, answering(), output.progress("auditing") as progress:
+            done = check(fetch, key, state=state, progress=_keeping(state_file, progress))
+    except HistoryError as error:
+        output.error(error.code, error.why, evidence=error.evidence)
+        ctx.exit(FAILED)
     _save(state_file, done)
     before = 0 if state is None else state.size
     output.result(
@@ -72,7 +78,14 @@ def _read(file: Path | None, key: Verifier) -> AuditState | None:
         raw = files.read(file, limit=MAX_STATE_BYTES)
     except MissingError:
         return None  # the first audit: it makes the file
-    return AuditState.from_json(raw, key)
+    try:
+        return AuditState.from_json(raw, key)
+    except (MalformedError, VerificationError) as error:
+        # Ours, and not the log's: nothing published is wrong.
+        raise UnavailableError(
+            f"--state {file} is not the state of an audit of {key.name}: {error};"
+            " put it right, or audit from the start without it"
+        ) from error
 
 
 def _save(file: Path | None, state: AuditState) -> None:

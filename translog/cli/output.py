@@ -31,7 +31,7 @@ class Output:
 
     def value(self, value: Mapping[str, Any]) -> None:
         """Print a result for programs."""
-        self._print(json.dumps(value, ensure_ascii=False))
+        self._print(escaped(json.dumps(value, ensure_ascii=False)))
 
     def rows(self, rows: Iterable[Row]) -> None:
         """Print names and values, one below the other."""
@@ -58,12 +58,19 @@ class Output:
         else:
             self.rows(rows)
 
-    def error(self, code: str, detail: str) -> None:
-        """Say why the command ends: a line on stderr, and with --json an object on stdout, too."""
+    def error(self, code: str, detail: str, *, evidence: str = "") -> None:
+        """Say why the command ends: a line on stderr, and with --json an object on stdout, too.
+
+        Args:
+            evidence: lines to keep with it, byte for byte, such as the heads that a log signed.
+        """
+        whole = f"{detail}\n{evidence}" if evidence else detail
         if self.json:
-            self.value({"error": {"code": code, "detail": detail}})
+            self.value({"error": {"code": code, "detail": whole}})
             sys.stdout.flush()
         click.echo(f"translog: {clean(detail)}", err=True)
+        if evidence:
+            click.echo("\n".join(clean(line) for line in evidence.split("\n")), err=True)
 
     def note(self, text: str) -> None:
         """Tell people something that is not a result."""
@@ -112,10 +119,17 @@ class Output:
 
 
 def clean(text: str) -> str:
-    """Return text that a stranger may have sent, without what could steer a terminal."""
+    """Return text that a stranger may have sent as one line that cannot steer a terminal."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def escaped(text: str) -> str:
+    """Return JSON that says the same, with the escapes of JSON for what is not printable."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

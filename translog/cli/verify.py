@@ -6,11 +6,12 @@ import click
 
 from translog.cli.exits import FAILED
 from translog.cli.keyring import KEY, PublicKey
-from translog.cli.output import Output, json_option
+from translog.cli.output import Output, counted, json_option
 from translog.errors import MalformedError
 from translog.store import files
 from translog.verify.documents import check_document, recognise
-from translog.verify.findings import Finding, Status, Trust
+from translog.verify.findings import Finding, Status, Trust, not_shown
+from translog.verify.heads import Heads
 
 MAX_FILE_BYTES = 17 << 20  # a bundle, and a little: larger ones are refused by what reads them
 PROOF = ".tlog-proof"
@@ -43,7 +44,8 @@ def verify(ctx: click.Context, names: tuple[str, ...], keys: tuple[PublicKey, ..
 
     A FILE is a bundle, an event, a .tlog-proof or a checkpoint; what it is, is told by what is in
     it. An event and its proof are given together: as EVENT and EVENT.tlog-proof, or as the only
-    event and the only proof. Nothing is trusted but the keys named.
+    event and the only proof. Nothing is trusted but the keys named. Two heads of one log among
+    the FILEs that have the same size and different roots are a failure: the log has forked.
     """
     output: Output = ctx.obj
     trust = Trust(
@@ -53,11 +55,14 @@ def verify(ctx: click.Context, names: tuple[str, ...], keys: tuple[PublicKey, ..
     contents = {name: files.read(Path(name), limit=MAX_FILE_BYTES) for name in names}
     proofs = _pair(contents)
     failed = False
+    heads = Heads(trust)
     for name, raw in contents.items():
         if name in proofs.values():
             continue
         proof = proofs.get(name)
         findings = check_document(raw, trust, proof=None if proof is None else contents[proof])
+        findings += _unused(raw, contents)
+        findings += heads.look(proof or name, contents[proof or name])
         failed = failed or any(finding.status == "failed" for finding in findings)
         _show(output, name, proof, findings)
     ctx.exit(FAILED if failed else 0)
@@ -76,6 +81,20 @@ def _pair(contents: dict[str, bytes]) -> dict[str, str]:
         for proof in (f"{event}{PROOF}", str(Path(event).with_suffix(PROOF)))
         if proof in proofs
     }
+
+
+def _unused(raw: bytes, contents: dict[str, bytes]) -> list[Finding]:
+    """Say why a proof that is looked at alone goes with none of the events that are there."""
+    events = sum(_kind(each) == "event" for each in contents.values())
+    if not events or _kind(raw) != "proof":
+        return []
+    return [
+        not_shown(
+            "unused",
+            f"anything about the {counted(events, 'event')} given: this proof was not used, because"
+            f" none has its name (EVENT and EVENT{PROOF}), or one has another proof already",
+        )
+    ]
 
 
 def _kind(raw: bytes) -> str:

@@ -37,15 +37,10 @@ def check_event(raw: bytes, trust: Trust, proof: bytes | None) -> list[Finding]:
     if event.event_type == pith_event.RECORD_CREATED and found[-1].status == "proved":
         found.append(_receipt(event, trust))
     signature, key = _signature(event, trust)
-    found.append(signature)
-    found.append(
-        not_shown(
-            "event-time",
-            f"when it was signed: {event.created_at} and {event.signed_at} are its signer's word",
-        )
-    )
+    found += [signature, _times(event, signed=key is not None)]
     if proof is None:
-        return [*found, not_shown("inclusion", "that the event is in any log: no proof was given")]
+        without = "that the event is in any log: no proof was given with it"
+        return [*found, not_shown("inclusion", without)]
     if key is None:
         unknown = "that the event is in a log: an entry is computed from a signature that is proved"
         return [*found, not_shown("inclusion", unknown)]
@@ -113,7 +108,7 @@ def _logged(event: pith_event.Event, public_key: bytes, raw: bytes, trust: Trust
 
 def _checkpoint(raw: bytes, trust: Trust) -> tuple[Finding, SignedCheckpoint | None]:
     try:
-        checkpoint, verifier = _opened(raw, trust)
+        checkpoint, verifier = open_trusted(raw, trust)
     except (MalformedError, SignatureError, UnknownKeyError) as error:
         return failed("checkpoint", error), None
     sentence = (
@@ -123,7 +118,7 @@ def _checkpoint(raw: bytes, trust: Trust) -> tuple[Finding, SignedCheckpoint | N
     return proved("checkpoint", sentence), checkpoint
 
 
-def _opened(raw: bytes, trust: Trust) -> tuple[SignedCheckpoint, Verifier]:
+def open_trusted(raw: bytes, trust: Trust) -> tuple[SignedCheckpoint, Verifier]:
     """Open a checkpoint of any trusted log. A log may have several keys: one must do."""
     origin = Note.parse(raw).text.partition("\n")[0]
     refused: TranslogError = UnknownKeyError(
@@ -147,6 +142,15 @@ def _signature(event: pith_event.Event, trust: Trust) -> tuple[Finding, bytes | 
         return failed(name, error), None
     sentence = f"{trust.named(fingerprint)} signed this {event.event_type} about {event.subject}"
     return proved(name, sentence), key
+
+
+def _times(event: pith_event.Event, *, signed: bool) -> Finding:
+    whose = "its signer's word" if signed else "a claim under no signature that is proved"
+    return not_shown(
+        "event-time",
+        f"when it was signed: created_at {event.created_at} is {whose}; signed_at "
+        f"{event.signed_at} is nobody's: whoever passed the event on can have changed it",
+    )
 
 
 def _subject(event: pith_event.Event) -> Finding:

@@ -114,6 +114,8 @@ class HistoryError(ConsistencyError):
             each of `tree.consistency_ranges(old.size, new.size)`. They join to the root of
             `new`, and those below `old.size` to another root than that of `old`: with the two
             notes, that convinces anyone, also when the log is gone. Otherwise empty.
+        why: the message's first line.
+        evidence: both notes and the hashes, as lines.
     """
 
     def __init__(
@@ -127,7 +129,9 @@ class HistoryError(ConsistencyError):
         evidence = [old.note.decode(), new.note.decode()]
         if hashes:
             evidence.append("".join(f"{found.hex()}\n" for found in hashes))
-        super().__init__("\n".join([f"{why}. The log signed both of these:\n", *evidence]))
+        self.why = f"{why}. The log signed both of these:"
+        self.evidence = "\n".join(["", *evidence])
+        super().__init__(f"{self.why}\n{self.evidence}")
         self.old = old
         self.new = new
         self.hashes = tuple(hashes)

@@ -34,7 +34,7 @@ def test_notes_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
         ("plain ü ✓", "plain ü ✓"),
         ("\x1b[31mred", "\\x1b[31mred"),
         ("a\rb\x08c\x9b", "a\\rb\\x08c\\x9b"),
-        ("two\nlines", "two\nlines"),
+        ("two\nlines\r", "two\\nlines\\r"),
         ("\u202eright to left", "\\u202eright to left"),
         ("\ud800", "\\ud800"),
     ],
@@ -55,6 +55,25 @@ def test_everything_printed_is_clean(capsys: pytest.CaptureFixture[str]) -> None
     output.json = True
     output.error("code", "\x1b[2J")
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_json_says_the_same_without_what_steers_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"name": "\x9b\u202e\ud800\x1b\n\U000e0001ü"}
+    Output().value(value)
+    printed = capsys.readouterr().out
+    assert printed.removesuffix("\n").isprintable()
+    assert json.loads(printed) == value
+
+
+def test_evidence_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.json = True
+    output.error("code", "a\nb", evidence="c\nd\x1b\n")
+    captured = capsys.readouterr()
+    assert captured.err == "translog: a\\nb\nc\nd\\x1b\n\n"
+    assert json.loads(captured.out)["error"]["detail"] == "a\nb\nc\nd\x1b\n"
 
 
 def test_marks_have_colours_on_terminals_only(

@@ -123,6 +123,20 @@ def test_an_event_with_its_proof_is_proved_to_be_logged():
     assert VERIFIER.key_id.hex() in by_name(found, "checkpoint").sentence
 
 
+def test_the_time_that_is_not_signed_is_said_to_be_nobodys_word():
+    value = json.loads(EVENT)
+    value["signature"]["signed_at"] = "2001-01-01T00:00:00.000000Z"
+    found = check_document(json.dumps(value).encode(), EVERYBODY, proof=PROOF)
+    assert by_name(found, "event-signature").status == "proved"
+    assert by_name(found, "inclusion").status == "proved"
+    time = by_name(found, "event-time")
+    assert time.status == "not-shown"
+    assert f"created_at {value['created_at']} is its signer's word;" in time.sentence
+    assert "signed_at 2001-01-01T00:00:00.000000Z is nobody's: whoever passed" in time.sentence
+    unproved = by_name(check_document(EVENT, NOBODY), "event-time").sentence
+    assert "is a claim under no signature that is proved;" in unproved
+
+
 def test_the_real_events_are_proved_with_the_pinned_key():
     for value in real_events():
         found = check_document(json.dumps(value).encode(), EVERYBODY)
