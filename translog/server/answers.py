@@ -31,6 +31,11 @@ class Answer:
 
     __slots__ = ("_start", "body", "status")
 
+    @property
+    def headers(self) -> list[Header]:
+        headers: list[Header] = self._start["headers"]
+        return headers
+
     def __init__(self, status: int, body: bytes, media_type: str, *headers: Header) -> None:
         self.status = status
         self.body = body

@@ -41,6 +41,12 @@ class MediaTypeError(MalformedError):
     code = "unsupported-media-type"
 
 
+class HeadError(MalformedError):
+    """The request's first line and headers are more than is read here."""
+
+    code = "head-too-large"
+
+
 class SlowError(MalformedError):
     """The body did not come in time."""
 
@@ -98,6 +104,11 @@ KINDS: dict[type[TranslogError], Kind] = {
         415, "Media type not read here", "Send application/json or application/x-ndjson."
     ),
     SlowError: Kind(408, "Request took too long", "Send it again, over a faster line or in parts."),
+    HeadError: Kind(
+        431,
+        "Request head too large",
+        "Send fewer or shorter headers; docs/api.md lists the limits.",
+    ),
     VerificationError: Kind(400, "A check failed", _EVENT_HELP),
     HashError: Kind(400, "Hash or id is not that of the content", _EVENT_HELP),
     SignatureError: Kind(400, "Signature is not that of the event", _EVENT_HELP),

@@ -13,6 +13,7 @@ from translog.errors import UnavailableError
 from translog.log.directory import LogDirectory
 from translog.log.writer import open_writer
 from translog.server.app import build
+from translog.server.connections import Connection
 from translog.server.logs import LOGGER, written
 from translog.server.settings import Clock, Settings
 
@@ -52,7 +53,7 @@ def serve(
         config = uvicorn.Config(
             build(writer, directory, settings, clock),
             interface="asgi3",
-            http="httptools",
+            http=Connection,
             loop="uvloop",
             ws="none",
             lifespan="on",
