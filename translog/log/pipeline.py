@@ -129,6 +129,23 @@ class Pipeline:
             self._line.extend(units)
             self._work.notify_all()  # one of them may wait for more than this
 
+    def require_room(self) -> None:
+        """Refuse what the disk has no room for.
+
+        Raises:
+            UnavailableError: it is almost full, or cannot be asked; events are refused.
+        """
+        try:
+            disk = os.statvfs(self._path)
+        except OSError as error:
+            raise UnavailableError(f"{self._path}: {error}") from error
+        free = disk.f_bavail * disk.f_frsize
+        if free < MIN_FREE_BYTES:
+            raise UnavailableError(
+                f"disk of {self._path.parent} has {free >> 20} MiB free,"
+                f" want {MIN_FREE_BYTES >> 20}: nothing was logged; make room and send it again"
+            )
+
     def close(self) -> None:
         """Finish what is queued, answer for it, and end the threads."""
         with self._lock:
@@ -277,22 +294,10 @@ class Pipeline:
 
     def _append(self, batch: list[Admitted]) -> list[Result]:
         try:
-            self._require_room()
+            self.require_room()
             return list(self._sequencer.append(batch))
         except TranslogError as error:
             return [error] * len(batch)
-
-    def _require_room(self) -> None:
-        try:
-            disk = os.statvfs(self._path)
-        except OSError as error:
-            raise UnavailableError(f"{self._path}: {error}") from error
-        free = disk.f_bavail * disk.f_frsize
-        if free < MIN_FREE_BYTES:
-            raise UnavailableError(
-                f"disk of {self._path.parent} has {free >> 20} MiB free,"
-                f" want {MIN_FREE_BYTES >> 20}: nothing was logged; make room and send it again"
-            )
 
 
 def cores() -> int:

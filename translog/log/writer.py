@@ -41,6 +41,10 @@ class Writer:
         """Why nothing is taken any more, or None."""
         return self._pipeline.stopped
 
+    def require_room(self) -> None:
+        """See `Pipeline.require_room`."""
+        self._pipeline.require_room()
+
     def submit(self, raws: Sequence[bytes], deliver: Deliver) -> None:
         """See `Pipeline.submit`."""
         self._pipeline.submit(raws, deliver)

@@ -3,6 +3,7 @@
 import orjson
 from starlette.requests import Request
 
+from translog.errors import UnavailableError
 from translog.log.writer import Writer
 from translog.server.answers import JSON, NO_STORE, TEXT, Answer
 from translog.server.errors import LateError
@@ -57,4 +58,8 @@ class Health:
             return "the last turn of the publisher failed"
         if self._publishing.is_late:
             return f"no turn of the publisher for {self._publishing.age_seconds:.0f} s"
+        try:
+            self._writer.require_room()
+        except UnavailableError:  # names paths of this machine, which are not told here
+            return "every event is refused: the log's disk is almost full, or cannot be asked"
         return None

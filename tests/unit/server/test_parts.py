@@ -257,6 +257,21 @@ def test_a_server_without_a_fresh_checkpoint_is_not_ready(log: Served) -> None:
     assert log.get("/readyz").status == 200
 
 
+def test_a_server_whose_disk_is_almost_full_is_not_ready(
+    log: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("translog.log.pipeline.MIN_FREE_BYTES", 1 << 62)
+    assert log.add(created(1)).status == 503
+    response = log.get("/readyz")
+    assert response.status == 503
+    assert response.json["detail"] == (
+        "every event is refused: the log's disk is almost full, or cannot be asked"
+    )
+    assert metric(log, "translog_ready") == 0
+    monkeypatch.undo()
+    assert log.get("/readyz").status == 200
+
+
 def test_a_server_whose_disk_failed_is_not_ready(
     log: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
