@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from translog.errors import SignatureError
-from translog.formats.keys import verify_signature
+from translog.errors import MalformedError, SignatureError
+from translog.formats.keys import check_public_key, verify_signature
 
 FILE = Path(__file__).parents[1] / "data" / "ed25519.json"
 VECTORS = json.loads(FILE.read_text())["vectors"]
@@ -25,6 +25,16 @@ def test_a_vector_is_accepted_or_refused_as_it_says(vector: dict) -> None:
     else:
         with pytest.raises(SignatureError):
             verify_signature(*arguments)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["kind"])
+def test_a_key_is_refused_when_no_signature_is_accepted_under_it(vector: dict) -> None:
+    key = bytes.fromhex(vector["public_key"])
+    if vector["kind"].startswith(("A is not a point", "small-order A")):
+        with pytest.raises(MalformedError, match=r"^Ed25519 public key "):
+            check_public_key(key)
+    else:  # the key is right, or signs with a part of small order: what is wrong is elsewhere
+        check_public_key(key)
 
 
 def test_every_kind_is_there() -> None:

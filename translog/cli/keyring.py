@@ -11,6 +11,7 @@ from pathlib import Path
 from translog.cli.params import Parsed
 from translog.errors import MalformedError, TranslogError
 from translog.formats import canonical
+from translog.formats.keys import check_public_key
 from translog.formats.note import Verifier
 from translog.pith.key import PINNED, PithKey, fingerprint_hex
 from translog.store import files
@@ -60,6 +61,12 @@ class PublicKey:
 
     @classmethod
     def _read(cls, text: str) -> "PublicKey":
+        key = cls._read_form(text)
+        check_public_key(key.public_key)
+        return key
+
+    @classmethod
+    def _read_form(cls, text: str) -> "PublicKey":
         if text.startswith("PRIVATE+KEY+"):
             raise MalformedError("it is a private key: `translog keys show` gives the public one")
         if text.startswith("{"):

@@ -11,8 +11,8 @@ import click
 
 from translog.cli.keyring import KEY, PublicKey
 from translog.cli.output import Output, json_option
-from translog.cli.params import KEY_NAME, LABEL
-from translog.cli.places import base_url_of, find_log, now
+from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL
+from translog.cli.places import answering, base_url_of, find_log, now
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import Verifier
 from translog.log import bundler, registry
@@ -147,7 +147,7 @@ def allow(
 
 @keys.command(short_help="Let a key write no more.")
 @click.argument("directory", metavar="DIR")
-@click.argument("fingerprint", metavar="FINGERPRINT")
+@click.argument("fingerprint", metavar="FINGERPRINT", type=FINGERPRINT)
 @json_option
 @click.pass_obj
 def revoke(output: Output, directory: str, fingerprint: str) -> None:
@@ -155,7 +155,8 @@ def revoke(output: Output, directory: str, fingerprint: str) -> None:
 
     What it wrote stays in the log for ever; whether to believe it is for those who read it.
     """
-    with closing(database.open_editor(find_log(directory).database)) as db:
+    log = find_log(directory)
+    with closing(database.open_editor(log.database)) as db, answering():
         row = registry.revoke(db, fingerprint, now=now())
     output.result(_value(row), _rows(row))
 

@@ -15,6 +15,7 @@ MAX_SECONDS = 86_400.0
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _EVENT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _LISTEN = re.compile(r"(?:([0-9A-Za-z.-]+)|\[([0-9A-Fa-f:.]+)\]):([0-9]{1,5})")
 
 
@@ -36,6 +37,10 @@ class Parsed(click.ParamType[Any]):
 
 def _origin(text: str) -> str:
     check_origin(text)
+    if "://" in text:
+        raise MalformedError(
+            f"origin is {text[:80]!r}, want it without a scheme, such as {text.split('://')[1][:80]!r}"
+        )
     return text
 
 
@@ -81,6 +86,14 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
+def _fingerprint(text: str) -> str:
+    if _FINGERPRINT.fullmatch(text) is None:
+        raise MalformedError(
+            f"fingerprint is {text[:80]!r}, want 32 digits of hex, as `translog keys list` shows"
+        )
+    return text
+
+
 ORIGIN = Parsed("origin", _origin)
 LABEL = Parsed("text", _label)
 KEY_NAME = Parsed("name", _name)
@@ -88,3 +101,4 @@ EVENT_ID = Parsed("event_id", _event_id)
 SECONDS = Parsed("time", _seconds)
 LISTEN = Parsed("host:port", _listen)
 URL = Parsed("url", _url)
+FINGERPRINT = Parsed("fingerprint", _fingerprint)

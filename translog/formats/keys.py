@@ -8,15 +8,22 @@ tests/data/ed25519.json.
 from functools import lru_cache
 from hashlib import sha256
 
-from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+from nacl.bindings import (
+    crypto_core_ed25519_add,
+    crypto_sign,
+    crypto_sign_open,
+    crypto_sign_seed_keypair,
+)
 from nacl.exceptions import BadSignatureError
+from nacl.exceptions import RuntimeError as NotAPointError
 
-from translog.errors import SignatureError
+from translog.errors import MalformedError, SignatureError
 
 ED25519 = 0x01  # the signature type, numbered as in c2sp.org/signed-note
 SEED_BYTES = 32
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+_ZERO_POINT = b"\x01" + bytes(31)  # x = 0, y = 1: adding it changes nothing
 
 
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> None:
@@ -42,6 +49,34 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> Non
         raise SignatureError(
             f"Ed25519 signature {signature[:8].hex()}… is not by key {public_key.hex()}"
         ) from error
+
+
+def check_public_key(public_key: bytes) -> None:
+    """Refuse a key under which no signature whatever is accepted: rules 1 to 3, for the key.
+
+    A key with a part of small order is none of those: its owner can sign with it.
+
+    Raises:
+        MalformedError: it is not a point, not spelled as one is, or of small order.
+    """
+    if len(public_key) != PUBLIC_KEY_BYTES:
+        raise MalformedError(
+            f"Ed25519 public key has {len(public_key)} bytes, want {PUBLIC_KEY_BYTES}"
+        )
+    try:
+        point = crypto_core_ed25519_add(public_key, _ZERO_POINT)  # spelled as it must be
+        times_8 = point
+        for _ in range(3):
+            times_8 = crypto_core_ed25519_add(times_8, times_8)
+    except NotAPointError as error:
+        raise MalformedError(
+            f"Ed25519 public key {public_key.hex()} is not a point of the curve"
+        ) from error
+    if point != public_key or times_8 == _ZERO_POINT:
+        raise MalformedError(
+            f"Ed25519 public key {public_key.hex()} is of small order or not canonical:"
+            " no signature is accepted under it"
+        )
 
 
 @lru_cache(maxsize=1024)  # a log knows few keys, and hears of them with every event

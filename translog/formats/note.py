@@ -185,7 +185,10 @@ def open_note(raw: bytes, verifiers: Iterable[Verifier]) -> OpenedNote:
             signer.verify(note.text, signature.blob)
             signed_by[signer] = None
     if not signed_by:
-        names = ", ".join(repr(signature.name[:80]) for signature in note.signatures[:5])
+        names = ", ".join(
+            f"{signature.name[:80]!r} (key {signature.key_id.hex()})"
+            for signature in note.signatures[:5]
+        )
         raise SignatureError(f"note is signed by {names}, and by none of the keys asked for")
     return OpenedNote(text=note.text, signed_by=tuple(signed_by), note=note)
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from translog.errors import ForbiddenError, MalformedError, MissingError, UnknownKeyError
+from translog.formats.keys import check_public_key
 from translog.pith.event import RECORD_TYPES, Event
 from translog.pith.key import PithKey
 from translog.store import registry as rows
+from translog.store.bodies import from_micros
 from translog.store.database import Connection, snapshot, transaction
 from translog.store.registry import SignerRow
 
@@ -44,7 +46,7 @@ class Registry:
                 " its operator allows keys with `translog keys allow`"
             )
         if row.revoked_at is not None:
-            raise ForbiddenError(f"key {signer.fingerprint} was revoked at {row.revoked_at}")
+            raise ForbiddenError(f"key {signer.fingerprint} was revoked at {_iso(row.revoked_at)}")
         if event.event_type not in row.event_types:
             raise ForbiddenError(
                 f"key {signer.fingerprint} may not write {event.event_type[:80]!r},"
@@ -68,6 +70,10 @@ def read(db: Connection, known: Registry | None = None) -> Registry:
     return Registry(version=version, signers=signers)
 
 
+def _iso(seconds: int) -> str:
+    return from_micros(seconds * 1_000_000).replace(".000000Z", "Z")
+
+
 def allow(
     db: Connection,
     key: PithKey,
@@ -82,8 +88,9 @@ def allow(
     by name only.
 
     Raises:
-        MalformedError: there is no type among the types.
+        MalformedError: there is no type among the types; or no signature can be by this key.
     """
+    check_public_key(key.public_key)
     types = frozenset(event_types)
     if not types:
         raise MalformedError("event types: there are none, want at least one")

@@ -175,7 +175,7 @@ def check_subject(event: Event) -> None:
     try:
         number = parse_pith_number(event.subject)
     except MalformedError as error:
-        raise SubjectError(f"subject of a {event.event_type} event: {error}") from error
+        raise SubjectError(f"subject of the {event.event_type} event: {error}") from error
     if event.event_type == RECORD_CREATED:
         _check_record_created(event.value["payload"], number)
 

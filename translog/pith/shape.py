@@ -29,7 +29,9 @@ def exact(value: Any, names: frozenset[str], what: str) -> dict[str, Any]:
         raise MalformedError(f"{what} is {shown(value)}, want an object")
     if value.keys() != names:
         lacks, extra = sorted(names - value.keys()), sorted(value.keys() - names)
-        raise MalformedError(f"{what} lacks {lacks} and has unknown members {shown(extra)}")
+        found = [f"lacks {lacks}"] if lacks else []
+        found += [f"has unknown members {shown(extra)}"] if extra else []
+        raise MalformedError(f"{what} {' and '.join(found)}")
     return value
 
 

@@ -43,8 +43,9 @@ def recognise(raw: bytes) -> Kind:
             return "event"
     elif f"\n\n{DASH} ".encode() in raw:
         return "checkpoint"
+    start = raw[:80].decode(errors="replace")
     raise MalformedError(
-        f"{raw[:80]!r} is not the start of a bundle, an event, a tlog-proof or a checkpoint"
+        f"{start!r} is not the start of a bundle, an event, a tlog-proof or a checkpoint"
     )
 
 

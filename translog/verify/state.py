@@ -67,8 +67,9 @@ class AuditState:
             SignatureError: the checkpoint in it is not signed by this log.
         """
         value = canonical.parse(raw, limit=MAX_STATE_BYTES)
+        start = raw[:80].decode(errors="replace")
         if type(value) is not dict or value.keys() != _FIELDS or value["format"] != FORMAT:
-            raise MalformedError(f"audit state: {raw[:80]!r} is not a {FORMAT}")
+            raise MalformedError(f"audit state: it begins {start!r}, and is not a {FORMAT}")
         note, size, events = value["checkpoint"], value["size"], value["events"]
         if type(note) is not str or type(events) is not bool or not is_size(size):
             raise MalformedError("audit state: checkpoint, size or events is not of its kind")
@@ -85,7 +86,7 @@ class AuditState:
         if state.complete and size and fold(state.edge) != state.checkpoint.root:
             raise MalformedError("audit state: edge does not give the root of its checkpoint")
         if state.to_json() != raw:
-            raise MalformedError(f"audit state: {raw[:80]!r} is not in the form it is written in")
+            raise MalformedError("audit state: it is not in the form it is written in")
         return state
 
 

@@ -44,6 +44,10 @@ def test_every_error_has_an_exit_code() -> None:
         (["init"], "Missing argument 'DIR'"),
         (["init", "x"], "Missing option '--origin'"),
         (["init", "x", "--origin", "with space"], "checkpoint: origin is 'with space'"),
+        (["init", "x", "--origin", "https://e.com/l"], "without a scheme, such as 'e.com/l'"),
+        (["keys", "revoke", "x", "nonsense"], "fingerprint is 'nonsense', want 32 digits"),
+        (["keys", "allow", "x", "00" * 32], "no signature is accepted under it"),
+        (["verify", "x", "--key", "00" * 32], "no signature is accepted under it"),
         (["init", "x", "--origin", ""], "checkpoint: origin is ''"),
         (["init", "x", "--origin", "x", "--nonsense"], "No such option"),
         (["verify", "x"], "Missing option '--key'"),
@@ -93,7 +97,7 @@ def test_what_is_not_there_is_the_environment(
         ["backup", "log", "out"],
         ["keys", "show", "log"],
         ["keys", "allow", "log", "pith.science"],
-        ["keys", "revoke", "log", "0"],
+        ["keys", "revoke", "log", "0" * 32],
         ["keys", "list", "log"],
     ]
     for arguments in missing:

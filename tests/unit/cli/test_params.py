@@ -12,6 +12,7 @@ from translog.cli.keyring import KEY as KEY_PARAM
 from translog.cli.keyring import LOG_KEY, PublicKey
 from translog.cli.params import (
     EVENT_ID,
+    FINGERPRINT,
     KEY_NAME,
     LABEL,
     LISTEN,
@@ -30,6 +31,7 @@ VERIFIER = NoteSigner(name="example.com/log", key=SigningKey(bytes(32))).verifie
 
 RIGHT: list[tuple[Parsed, str, Any]] = [
     (ORIGIN, "example.com/log", "example.com/log"),
+    (FINGERPRINT, "0a" * 16, "0a" * 16),
     (KEY_NAME, "me@example.com", "me@example.com"),
     (LABEL, "My Registry +1", "My Registry +1"),
     (EVENT_ID, "sha256:" + "0a" * 32, bytes([10]) * 32),
@@ -73,6 +75,11 @@ WRONG: list[tuple[Parsed, str]] = [
     (LISTEN, "127.0.0.1:65536"),
     (LISTEN, "127.0.0.1:٣"),
     (LISTEN, "127.0.0.1:80 "),
+    (ORIGIN, "https://example.com/log"),
+    (ORIGIN, "HTTP://example.com"),
+    (FINGERPRINT, "nonsense"),
+    (FINGERPRINT, "0A" * 16),
+    (FINGERPRINT, "0a" * 17),
     (URL, "example.com"),
     (URL, "file:///etc/passwd"),
 ]

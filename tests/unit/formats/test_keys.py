@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import pytest
 
-from translog.errors import SignatureError
-from translog.formats.keys import SigningKey, key_sha256, verify_signature
+from translog.errors import MalformedError, SignatureError
+from translog.formats.keys import SigningKey, check_public_key, key_sha256, verify_signature
 
 KEY = SigningKey(bytes(range(32)))
 MESSAGE = b"some message"
@@ -96,3 +96,20 @@ def test_a_key_is_named_by_the_hash_of_all_of_it() -> None:
 
 def flip(raw: bytes, at: int) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("public_key", "says"),
+    [
+        (bytes(31), "has 31 bytes, want 32"),
+        (bytes(33), "has 33 bytes, want 32"),
+        (bytes(32), "is of small order or not canonical: no signature is accepted under it"),
+        # y = p + 3 is spelled as if it were less than 2^255, and is the point of y = 3.
+        ((2**255 - 19 + 3).to_bytes(32, "little"), "is of small order or not canonical"),
+        (bytes([2]) + bytes(31), "is not a point of the curve"),
+    ],
+)
+def test_a_key_under_which_nothing_is_accepted_is_refused(public_key: bytes, says: str) -> None:
+    with pytest.raises(MalformedError, match=says):
+        check_public_key(public_key)
+    check_public_key(KEY.public_key)

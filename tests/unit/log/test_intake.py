@@ -252,5 +252,7 @@ def test_a_revoked_key_is_refused_before_its_signature_is_looked_at() -> None:
     (row,) = REGISTRY.signers.values()
     revoked = Registry(version=2, signers={row.key.fingerprint: row._replace(revoked_at=NOW)})
     for sent in (canonical(created(1)), WRONG["another signature"][0]):
-        with pytest.raises(ForbiddenError, match=f"was revoked at {NOW}"):
+        with pytest.raises(
+            ForbiddenError, match=r"was revoked at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
+        ):
             admit(sent, revoked, Packer())

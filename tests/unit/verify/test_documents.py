@@ -63,6 +63,7 @@ def test_files_are_told_apart_by_what_is_in_them():
 def test_what_is_none_of_them_is_a_finding_that_failed(raw):
     (found,) = check_document(raw, EVERYBODY)
     assert (found.name, found.status, found.code) == ("document", "failed", "malformed")
+    assert "b'" not in found.sentence
 
 
 def test_the_real_bundle_proves_all_it_can_to_who_trusts_its_key():
