@@ -18,6 +18,12 @@ def test_the_page_of_commands_is_what_help_says() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_private_key_of_the_tour_cannot_be_committed_by_accident() -> None:
+    story = (ROOT / "scripts" / "demonstration" / "story.py").read_text()
+    assert "keys generate my.key" in story
+    assert "*.key" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def refusals() -> list[str]:
     page = (ROOT / "docs" / "operating.md").read_text()
     table = page.partition("## What a refusal means")[2]

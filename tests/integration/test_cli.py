@@ -117,6 +117,12 @@ def test_the_tour(cli: Cli, here: Path) -> None:
     assert "not copied: keep log/log.key apart" in cli("backup", "log", "copy")
     assert cli("fsck", "copy", "--json")[0]["has_private_key"] is False
     assert cli("audit", "copy", "--key", vkey, "--json")[0]["root"] == published["root"]
+    said = cli("export", "copy", "again", code=3)
+    assert "copy/log.key: there is no such file. An export signs bundles: put a copy of" in said
+    shutil.copy(here / "log" / "log.key", here / "copy")
+    assert cli("export", "copy", "again", "--json")[0]["size"] == 2
+    (here / "copy" / "log.db").unlink()
+    assert "log.db is missing" in cli("audit", "copy", "--key", vkey, code=3)
 
 
 def test_a_log_that_is_added_to_is_audited_from_where_it_was(cli: Cli, here: Path) -> None:

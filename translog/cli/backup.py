@@ -18,9 +18,9 @@ from translog.log.directory import KEY
 def backup(output: Output, directory: str, out: Path) -> None:
     """Copy the log in DIR to the new directory OUT, consistently, also while it is served.
 
-    The private key is not copied: keep that apart, once. The copy can be read, audited, exported
-    and checked (`translog fsck OUT`) as it is. docs/operating.md says how to restore it, and why
-    an old copy must never be signed for.
+    The private key is not copied: keep that apart, once. The copy can be read, audited and checked
+    (`translog fsck OUT`) as it is; `translog export` wants the key beside it, since it signs
+    bundles. docs/operating.md says how to restore it, and why an old copy must never be signed for.
     """
     log = find_log(directory)
     with output.progress("copying") as progress:

@@ -10,7 +10,7 @@ from translog.cli.params import is_url
 from translog.errors import MissingError
 from translog.formats.published import Fetch
 from translog.log import directory
-from translog.log.directory import DATABASE, LogDirectory
+from translog.log.directory import DATABASE, KEY, LogDirectory
 from translog.log.source import Source
 from translog.net.client import Client
 from translog.net.directory import Directory
@@ -37,7 +37,7 @@ def published(place: str) -> Iterator[Fetch]:
     if is_url(place):
         with Client(place) as client:
             yield client.get
-    elif (Path(place) / DATABASE).is_file():
+    elif any((Path(place) / name).is_file() for name in (DATABASE, KEY)):
         log = find_log(place)
         with answering():
             source = Source(log, base_url_of(log))

@@ -109,6 +109,12 @@ def find(path: Path) -> LogDirectory:
         MissingError: there is none.
     """
     if not (path / DATABASE).is_file():
+        rest = [name for name in (KEY, SIGNED_HEAD) if (path / name).exists()]
+        if rest:
+            raise MissingError(
+                f"{path / DATABASE} is missing, and {rest[0]} is there: put the database back,"
+                " or a backup's (docs/operating.md)"
+            )
         raise MissingError(f"{path} has no {DATABASE}: `translog init` makes a log")
     with closing(database.open_reader(path / DATABASE)) as db, database.translated(path):
         identity = log.read_identity(db)

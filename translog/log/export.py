@@ -65,11 +65,17 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
     Raises:
         ConflictError: `out` holds something else than an export of this log.
         VerificationError: it is an export that this log does not continue.
-        MissingError: no checkpoint is signed yet.
+        MissingError: no checkpoint is signed yet, or the key is not there: a backup has none.
     """
     if (out / DATABASE).exists():
         raise ConflictError(f"{out} is a log itself: export into a directory of its own")
-    signer = directory.read_signer()
+    try:
+        signer = directory.read_signer()
+    except MissingError as error:
+        raise MissingError(
+            f"{error}. An export signs bundles: put a copy of the log's own key there, mode 0600;"
+            " a backup has none"
+        ) from error
     with closing(open_reader(directory)) as db, snapshot(db):
         note = reader.checkpoint_note(db)
         new = open_checkpoint(note, directory.verifier)

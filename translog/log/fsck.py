@@ -34,7 +34,7 @@ from translog.pith import event as events
 from translog.pith.key import PithKey
 from translog.store import files, log, whole
 from translog.store.bodies import from_micros, unpack
-from translog.store.database import Connection, snapshot
+from translog.store.database import Connection, is_damage, snapshot
 
 MAX_TIME = 253_402_300_799  # the last second of the year 9999
 MAX_KEY_JSON_BYTES = 1 << 20
@@ -110,8 +110,10 @@ def _damage_is_failure(path: Path) -> Iterator[None]:
     except VerificationError:
         raise
     except TranslogError as error:
-        if whole.is_damage(error.__cause__):
-            raise VerificationError(f"{path}: the database file is damaged: {error}") from error
+        if is_damage(error.__cause__):
+            raise VerificationError(
+                f"{path}: the database file is damaged: {error.__cause__}"
+            ) from error
         raise
 
 

@@ -4,6 +4,7 @@ One idea: a transaction is the unit of everything. It either happened and is on 
 did not happen; `synchronous=FULL` makes the commit return only after the fsync.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,9 @@ PAGE_BYTES = 16_384
 CACHE_BYTES = 32 << 20  # a connection; the writer's holds the index pages that every batch reads
 CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
 BUSY_SECONDS = 30.0
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED = "the file is damaged: `translog fsck` says more; put back a backup, docs/operating.md"
 
 Connection = sqlite3.Connection
 """Under this name, what only passes a connection on need not know SQLite."""
@@ -44,8 +48,10 @@ def open_editor(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open for reading only. It sees the last commit, and never waits for the writer."""
-    # Not mode=ro: a reader of a WAL database writes its -shm file.
-    with _opening(path, "rw") as connection:
+    # Not mode=ro: a reader of a WAL database writes its -shm file. Where nobody can write one, and
+    # no -wal is left over, nobody writes to the log either: the file is all there is.
+    settled = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    with _opening(path, "ro&immutable=1" if settled else "rw") as connection:
         connection.execute("PRAGMA query_only = ON")
         _require_current(connection, path)
     return connection
@@ -91,8 +97,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _require_current(connection: sqlite3.Connection, path: Path) -> None:
-    if not is_current(connection):
-        raise MalformedError(f"{path} is not a log of this version: start its server once")
+    if is_current(connection):
+        return
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if not tables:
+        raise MalformedError(f"{path} is empty, and no log: put a backup's back in its place")
+    if "_sqlite_migrations" not in tables:
+        raise MalformedError(f"{path} is a database of something else, and no log")
+    raise MalformedError(f"{path} is not a log of this version: start its server once")
 
 
 @contextmanager
@@ -132,4 +144,10 @@ def translated(what: object) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise UnavailableError(f"{what}: {error}") from error
+        advice = f" ({DAMAGED})" if is_damage(error) else ""
+        raise UnavailableError(f"{what}: {error}{advice}") from error
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Say whether SQLite's error means that the file itself is not what SQLite wrote."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED

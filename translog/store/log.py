@@ -69,6 +69,12 @@ def read_identity(db: sqlite3.Connection) -> Identity:
         raise MalformedError("database: there is no log in it")
     *identity, dictionary = row
     if dictionary != DICTIONARY:
+        # A dictionary of zstd begins with a magic number and its own id: another has another id.
+        is_another = dictionary[:4] == DICTIONARY[:4]
+        if not is_another or dictionary[:8] == DICTIONARY[:8]:
+            raise MalformedError(
+                "database: its row of table log is damaged: put a backup in its place"
+            )
         raise MalformedError("database: its bodies were packed by another version of translog")
     return Identity(*identity)
 

@@ -14,7 +14,6 @@ from translog.store.database import translated
 TABLES = ("leaf", "tile", "lookup_new", "lookup_mid", "lookup_old", "checkpoint", "signer")
 LOOKUPS = ("lookup_new", "lookup_mid", "lookup_old")
 COPY_PAGES = 1_024  # 16 MB a step
-_DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 
 
 class RawSigner(NamedTuple):
@@ -27,11 +26,6 @@ class RawSigner(NamedTuple):
     event_types: bytes
     allowed_at: int
     revoked_at: int | None
-
-
-def is_damage(error: BaseException | None) -> bool:
-    """Say whether SQLite's error means that the file itself is not what SQLite wrote."""
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGED
 
 
 def find_damage(db: sqlite3.Connection) -> str | None:

@@ -15,7 +15,7 @@ from translog.errors import (
     VerificationError,
 )
 from translog.log import directory
-from translog.store import log
+from translog.store import database, log
 
 
 def test_a_log_is_made_with_a_key_of_its_own(tmp_path: Path) -> None:
@@ -55,6 +55,36 @@ def test_a_directory_without_a_log_says_how_to_make_one(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(MissingError, match=r"has no log\.db: `translog init` makes a log"):
             directory.find(path)
+
+
+@pytest.mark.parametrize("rest", ["log.key", "signed-head"])
+def test_a_log_without_its_database_is_not_made_anew(tmp_path: Path, rest: str) -> None:
+    (tmp_path / rest).touch()
+    with pytest.raises(MissingError, match=rf"log\.db is missing, and {rest} is there: put") as no:
+        directory.find(tmp_path)
+    assert "init" not in str(no.value)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_log_where_nothing_can_be_written_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    made = directory.create(tmp_path, ORIGIN)
+    modes: list[str] = []
+    real = database._connect
+
+    def connect(path: Path, mode: str) -> database.Connection:
+        modes.append(mode)
+        return real(path, mode)
+
+    monkeypatch.setattr(database, "_connect", connect)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    if left:  # then a writer did not end well, and the database is not all there is
+        Path(f"{made.database}-wal").touch()
+    with closing(directory.open_reader(made)) as db:
+        assert log.read_head(db).size == 0
+    assert modes == ["rw" if left else "ro&immutable=1"]
+    assert left or {path.name for path in tmp_path.iterdir()} == {"log.db", "log.key", "lock"}
 
 
 def test_a_key_of_another_log_is_refused(tmp_path: Path) -> None:

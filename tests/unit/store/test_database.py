@@ -52,7 +52,10 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     path.write_bytes(b"not a database " * 2000)
     for opened in (open_writer, open_editor, open_reader):
-        with pytest.raises(UnavailableError, match="file is not a database"):
+        with pytest.raises(
+            UnavailableError,
+            match=r"file is not a database \(the file is damaged: `translog fsck` says more",
+        ):
             opened(path)
 
 
@@ -61,7 +64,15 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE other (x)")
     for opened in (open_editor, open_reader):
-        with pytest.raises(MalformedError, match="is not a log of this version"):
+        with pytest.raises(MalformedError, match="is a database of something else, and no log"):
+            opened(path)
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.touch()
+    for opened in (open_editor, open_reader):
+        with pytest.raises(MalformedError, match=r"log.db is empty, and no log: put a backup"):
             opened(path)
 
 

@@ -13,6 +13,7 @@ from translog.errors import ConflictError, MalformedError, UnavailableError
 from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
 from translog.formats.tree import Node, grow, root, subtrees
 from translog.store import database, log
+from translog.store.bodies import DICTIONARY
 from translog.store.log import Head, Identity, Leaf
 
 ENTRIES = [bytes([1]) + sha256(b"%d" % n).digest() * 4 for n in range(600)]
@@ -62,8 +63,20 @@ def test_a_database_without_a_log_says_so(tmp_path: Path) -> None:
                 ask(empty)
 
 
+@pytest.mark.parametrize(
+    "found", [b"", b"another", DICTIONARY[:-1], DICTIONARY[:9] + b"x" + DICTIONARY[10:]]
+)
+def test_a_damaged_dictionary_is_not_called_another_version(
+    db: sqlite3.Connection, found: bytes
+) -> None:
+    db.execute("UPDATE log SET body_dictionary = ?", (found,))
+    with pytest.raises(MalformedError, match="its row of table log is damaged: put a backup"):
+        log.read_identity(db)
+
+
 def test_a_log_whose_bodies_another_version_packed_is_refused(db: sqlite3.Connection) -> None:
-    db.execute("UPDATE log SET body_dictionary = ?", (b"another",))
+    another = DICTIONARY[:4] + b"\x01\x02\x03\x04" + DICTIONARY[8:]
+    db.execute("UPDATE log SET body_dictionary = ?", (another,))
     with pytest.raises(MalformedError, match="packed by another version of translog"):
         log.read_identity(db)
 
