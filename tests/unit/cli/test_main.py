@@ -68,9 +68,13 @@ def test_every_error_has_an_exit_code() -> None:
     ids=lambda found: " ".join(found) if isinstance(found, list) else "",
 )
 def test_a_command_line_without_sense_is_2_and_one_line(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    arguments: list[str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     assert run(arguments) == 2
     captured = capsys.readouterr()
     assert says in captured.err
@@ -81,9 +85,9 @@ def test_a_command_line_without_sense_is_2_and_one_line(
 
 
 def test_what_is_not_there_is_the_environment(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     missing = [
         ["serve", "log"],
         ["add", "log", "x"],
