@@ -76,10 +76,12 @@ def find_missing_lookups(
 def find_next_lookup(db: sqlite3.Connection, prefix: int, after: int) -> int | None:
     """Return the lowest leaf index above `after` that is listed under `prefix`."""
     parts = " UNION ALL ".join(
-        f"SELECT min(leaf_index) AS next FROM {table} WHERE prefix = ?1 AND leaf_index > ?2"  # noqa: S608
+        f"SELECT min(leaf_index) AS next FROM {table} WHERE prefix = ? AND leaf_index > ?"  # noqa: S608
         for table in LOOKUPS
     )
-    (found,) = db.execute(f"SELECT min(next) FROM ({parts})", (prefix, after)).fetchone()  # noqa: S608
+    (found,) = db.execute(
+        f"SELECT min(next) FROM ({parts})", (prefix, after) * len(LOOKUPS)
+    ).fetchone()  # noqa: S608
     return None if found is None else int(found)
 
 
