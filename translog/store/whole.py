@@ -80,8 +80,9 @@ def find_next_lookup(db: sqlite3.Connection, prefix: int, after: int) -> int | N
         for table in LOOKUPS
     )
     (found,) = db.execute(
-        f"SELECT min(next) FROM ({parts})", (prefix, after) * len(LOOKUPS)
-    ).fetchone()  # noqa: S608
+        f"SELECT min(next) FROM ({parts})",  # noqa: S608
+        (prefix, after) * len(LOOKUPS),
+    ).fetchone()
     return None if found is None else int(found)
 
 
