@@ -1,9 +1,9 @@
 """From raw bytes to places in the log, on every core, in order, and never more than fits.
 
-Submissions wait in one bounded line. Units from its front are checked here, and, once there is a
-crowd, by a process on every other core too; one thread appends what is checked, in the line's
-order, with everything that has become ready meanwhile as one batch. So a lone event is checked and
-committed alone at once, and a crowd shares the cores and one fsync.
+Submissions wait in one bounded line. Units from its front are checked here, and from the first
+crowd on by a process for every core; one thread appends what is checked, in the line's order, with
+everything that has become ready meanwhile as one batch. So a lone event is checked and committed
+alone at once, and a crowd shares the cores and one fsync.
 """
 
 import os
@@ -25,7 +25,7 @@ Result = Placed | TranslogError
 Deliver = Callable[[list[Result]], None]
 
 UNIT_EVENTS = 64  # what is checked in one go
-HELP_EVENTS = 16  # a crowd: so many are waiting that another process may take some
+CROWD_EVENTS = 16  # so many are waiting that it is time for other processes
 BATCH_EVENTS = 1_024  # what one transaction holds at most
 MAX_WAITING_EVENTS = 16_384
 MAX_WAITING_BYTES = 64 << 20
@@ -67,12 +67,14 @@ class Pipeline:
         self._sequencer = sequencer
         self._path = path
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
+        self._work = threading.Condition(self._lock)  # for who has a process
+        self._start = threading.Condition(self._lock)  # for who has none: here, and before a crowd
         self._ready = threading.Condition(self._lock)
         self._unchecked: deque[_Unit] = deque()
         self._line: deque[_Unit] = deque()  # every unit from submission to commit, in order
         self._events = 0
         self._unchecked_events = 0
+        self._helpers = 0
         self._bytes = 0
         self._closing = False
         self._failed: BaseException | None = None
@@ -81,7 +83,7 @@ class Pipeline:
             for name, run in [
                 ("sequencer", self._sequence),
                 ("intake", self._intake),
-                *((f"helper-{number}", self._help) for number in range(1, cores())),
+                *((f"helper-{number}", self._help) for number in range(cores())),
             ]
         ]
         for thread in self._threads:
@@ -127,7 +129,7 @@ class Pipeline:
             self._bytes += size
             self._unchecked.extend(units)
             self._line.extend(units)
-            self._work.notify_all()  # one of them may wait for more than this
+            self._wake(len(units))
 
     def require_room(self) -> None:
         """Refuse what the disk has no room for.
@@ -150,8 +152,7 @@ class Pipeline:
         """Finish what is queued, answer for it, and end the threads."""
         with self._lock:
             self._closing = True
-            self._work.notify_all()
-            self._ready.notify_all()
+            self._wake_all()
         for thread in self._threads:
             thread.join()
 
@@ -173,8 +174,7 @@ class Pipeline:
                 self._line.clear()
                 self._unchecked.clear()
                 self._unchecked_events = 0
-                self._work.notify_all()
-                self._ready.notify_all()
+                self._wake_all()
             failure = UnavailableError(f"log stopped by a bug: {error!r}")
             for submission in orphans:
                 if submission.missing > 0:  # not answered for already
@@ -182,24 +182,43 @@ class Pipeline:
                     submission.deliver([failure] * len(submission.results))
             raise  # to the thread's excepthook: a bug is shown, with its traceback
 
-    # Intake: one thread here, and one for each process beside this one.
+    # Intake: one thread here, until the first crowd; then one for each process that checks.
 
     def _intake(self) -> None:
         with closing(Here(database.open_reader(self._path))) as checker:
-            while units := self._take_unchecked(1):
+            while units := self._take_unchecked(here=True):
                 self._check(units, checker)
 
     def _help(self) -> None:
-        """Have a process check what this one cannot keep up with, from the first crowd on."""
-        while self._wait_unchecked(HELP_EVENTS):
+        """Have a process check events, from the first crowd on."""
+        while self._wait_crowd():
             try:
                 checker = Elsewhere(self._path)
             except UnavailableError:
-                return  # there is no second process to be had here: the first one does it all
+                return  # there is no process to be had: the others, or this one, do it all
             with closing(checker):
-                while units := self._take_unchecked(HELP_EVENTS):
-                    if not self._check(units, checker):
-                        break  # and begin again with another
+                self._count_helpers(1)
+                try:
+                    while units := self._take_unchecked(here=False):
+                        if not self._check(units, checker):
+                            break  # and begin again with another
+                finally:
+                    self._count_helpers(-1)
+
+    def _count_helpers(self, change: int) -> None:
+        with self._lock:
+            self._helpers += change
+            self._wake_all()
+
+    def _wake(self, units: int) -> None:
+        """Tell who can do something about new units, and nobody else: each wake-up costs."""
+        self._work.notify(units)
+        if self._helpers < cores():
+            self._start.notify_all()
+
+    def _wake_all(self) -> None:
+        for condition in (self._work, self._start, self._ready):
+            condition.notify_all()
 
     def _check(self, units: Sequence[_Unit], checker: Here | Elsewhere) -> bool:
         """Have units checked and mark them ready; False if the checker is of no more use."""
@@ -220,23 +239,26 @@ class Pipeline:
                 self._ready.notify()
         return lost is None
 
-    def _wait_unchecked(self, at_least: int) -> bool:
-        """Wait for so many events that nobody has taken to check; False when all is done."""
+    def _wait_crowd(self) -> bool:
+        """Wait for more events than are soon checked here; False when all is done."""
         with self._lock:
-            return self._crowded(at_least)
+            while self._unchecked_events < CROWD_EVENTS:
+                if self._closing or self._failed is not None:
+                    return False
+                self._start.wait()
+            return True
 
-    def _crowded(self, at_least: int) -> bool:
-        while self._unchecked_events < at_least:
-            if self._closing or self._failed is not None:
-                return False
-            self._work.wait()
-        return True
+    def _take_unchecked(self, *, here: bool) -> list[_Unit]:
+        """Wait for units and take some; none when all is done.
 
-    def _take_unchecked(self, at_least: int) -> list[_Unit]:
-        """Wait as `_wait_unchecked` and take some of the units; none when all is done."""
+        While there are processes that check, nothing is checked here: this one has the line to
+        sequence and a server to run, and Python does one thing at a time.
+        """
         with self._lock:
-            if not self._crowded(at_least):
-                return []
+            while not self._unchecked or (here and self._helpers):
+                if self._failed is not None or (self._closing and not self._unchecked):
+                    return []
+                (self._start if here else self._work).wait()
             # A share, not all there is: the others shall have something to do as well.
             share = max(1, min(UNIT_EVENTS, self._unchecked_events // cores()))
             units: list[_Unit] = []

@@ -108,7 +108,7 @@ def test_a_crowd_is_placed_in_order_with_another_process(
 ) -> None:
     monkeypatch.setattr(pipeline, "cores", lambda: 3)
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
-    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
     sent = [*raws(*range(60)), *BAD, *raws(*range(60, 90))]
     with writing(log) as writer:
         results = writer.add(sent)
@@ -124,7 +124,7 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
 ) -> None:
     monkeypatch.setattr(pipeline, "cores", lambda: 2)
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
-    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
     started: list[Elsewhere] = []
     third = threading.Event()
 
@@ -165,7 +165,7 @@ def test_a_process_that_cannot_start_is_done_without(
         raise UnavailableError("no")
 
     monkeypatch.setattr(pipeline, "cores", lambda: 2)
-    monkeypatch.setattr(pipeline, "HELP_EVENTS", 1)
+    monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
     monkeypatch.setattr(pipeline, "Elsewhere", refuse)
     with writing(log) as writer:
         assert all(isinstance(result, Placed) for result in writer.add(raws(*range(40))))
