@@ -179,6 +179,20 @@ def test_who_waits_for_an_answer_is_not_cut_off(monkeypatch: pytest.MonkeyPatch)
     serving(test)
 
 
+def test_a_connection_may_rest_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", SHORT)
+
+    async def test(connect: Open) -> None:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(GET + b"\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
+            await asyncio.sleep(3 * SHORT)
+        assert not reader.at_eof()
+
+    serving(test)
+
+
 def test_drops_of_a_body_that_was_answered_buy_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Connection.connection_made
 
