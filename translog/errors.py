@@ -8,7 +8,9 @@ TranslogError
 │   ├── SignatureError
 │   ├── SubjectError      the event is about another record than it says
 │   ├── InclusionError
-│   └── ConsistencyError
+│   ├── ConsistencyError
+│   ├── HeaderError       a Bitcoin header lacks work, does not link, or is not the one there
+│   └── TimestampError    a timestamp ends in something else than the block it names
 ├── ForbiddenError        true, and not wanted from this key          (the operator's decision)
 │   └── UnknownKeyError
 ├── MissingError          there is no such thing here                 (nobody's fault)
@@ -59,6 +61,14 @@ class InclusionError(VerificationError):
 
 class ConsistencyError(VerificationError):
     code = "inconsistent"
+
+
+class HeaderError(VerificationError):
+    code = "wrong-header"
+
+
+class TimestampError(VerificationError):
+    code = "wrong-timestamp"
 
 
 class ForbiddenError(TranslogError):
