@@ -9,7 +9,6 @@ from threading import Barrier
 
 import pytest
 
-from tests.simulators.http import Answer, Request, serving
 from tests.simulators.published import VERIFIER, PublishedLog, small_events
 from translog.errors import (
     BusyError,
@@ -24,6 +23,7 @@ from translog.errors import (
     UnknownKeyError,
 )
 from translog.net.client import MAX_PAUSE_SECONDS, MAX_TRIES, Client
+from translog.testing.loopback import Answer, Request, serving
 from translog.verify.auditor import audit
 
 GZIP = {"Content-Encoding": "gzip"}

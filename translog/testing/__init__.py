@@ -1,0 +1,4 @@
+"""Peers on the loopback for tests, of this package and of whoever builds on it: docs/testing.md.
+
+Each is honest as made, and lies when told to. Nothing here is loaded by anything else.
+"""
