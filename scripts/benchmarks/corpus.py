@@ -47,7 +47,7 @@ def _event(number: int) -> dict[str, object]:
 
 def new_log(path: Path) -> LogDirectory:
     """Make an empty log that takes the events of `signed_events`."""
-    log = directory.create(path, ORIGIN)
+    log = directory.create(path, ORIGIN, 0)
     with closing(database.open_editor(log.database)) as db:
         registry.allow(db, events.PITH_KEY, signer_id=events.SIGNER_ID, now=0)
     return log

@@ -76,7 +76,7 @@ class Story:
                 " by name, is allowed to."
             )
         (registry,) = translog("keys", "list", self._log)
-        if not registry["keys"]:
+        if all(key["own"] for key in registry["keys"]):
             translog("keys", "allow", self._log, SIGNER)
         self._kept.mkdir(exist_ok=True)
         (shown,) = translog("keys", "show", self._log)

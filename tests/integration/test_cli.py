@@ -76,7 +76,7 @@ def test_the_tour(cli: Cli, here: Path) -> None:
     vkey = made["vkey"]
     assert vkey.startswith(f"{ORIGIN}+")
     assert "log.key" in cli("init", "second", "--origin", ORIGIN)
-    assert "nobody may write to this log" in cli("keys", "list", "log")
+    assert "nobody else may write to this log" in cli("keys", "list", "log")
     assert "pith.science (pith-v1-2026-05)" in cli("keys", "allow", "log", "pith.science")
 
     added = cli("add", "log", "paper.bundle.json", "--json")
@@ -390,7 +390,13 @@ def test_keys_are_made_shown_allowed_listed_and_revoked(cli: Cli, here: Path, lo
     assert row["signer_id"] == "A Person"
     assert len(row["event_types"]) > 5
     listed = cli("keys", "list", "log", "--json")[0]["keys"]
-    assert {each["fingerprint"] for each in listed} == {FINGERPRINT, made["fingerprint"]}
+    assert {each["fingerprint"] for each in listed if not each["own"]} == {
+        FINGERPRINT,
+        made["fingerprint"],
+    }
+    (own,) = [each for each in listed if each["own"]]
+    assert own["signer_id"] == ORIGIN
+    assert "own" in cli("keys", "revoke", "log", own["fingerprint"], code=1)
     (row,) = cli("keys", "revoke", "log", FINGERPRINT, "--json")
     assert row["revoked_at"] is not None
     assert cli("keys", "revoke", "log", FINGERPRINT, "--json") == [row]

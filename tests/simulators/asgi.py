@@ -136,7 +136,7 @@ def new_log(
     path: Path, keys: Sequence[PithKey] = (PITH_KEY, PINNED["pith.science"])
 ) -> LogDirectory:
     """Make a log in which the signers of test events, and of the real ones, may write."""
-    log = directory.create(path, ORIGIN)
+    log = directory.create(path, ORIGIN, NOW)
     with closing(database.open_editor(log.database)) as db:
         for key in keys:
             registry.allow(db, key, signer_id=key.signer_id or SIGNER_ID, now=NOW)

@@ -25,7 +25,7 @@ NOW = 1_780_000_000
 
 def new_log(path: Path) -> LogDirectory:
     """Make a log in which the simulators' key may write anything."""
-    made = directory.create(path, ORIGIN)
+    made = directory.create(path, ORIGIN, NOW)
     with closing(database.open_editor(made.database)) as db:
         registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=KNOWN_TYPES, now=NOW)
     return made

@@ -6,6 +6,7 @@ import click
 
 from translog.cli.output import Output, json_option
 from translog.cli.params import ORIGIN
+from translog.cli.places import now
 from translog.log.directory import KEY, create
 
 
@@ -27,7 +28,7 @@ def init(output: Output, directory: Path, origin: str) -> None:
     a log whose key is lost can never sign again. Nobody may write to a new log until
     `translog keys allow` says who.
     """
-    log = create(directory, origin)
+    log = create(directory, origin, now())
     output.result(
         {
             "directory": str(directory),

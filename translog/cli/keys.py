@@ -15,7 +15,7 @@ from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL
 from translog.cli.places import answering, base_url_of, find_log, now
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import Verifier
-from translog.log import bundler, registry
+from translog.log import registry
 from translog.log.directory import open_reader
 from translog.pith.event import KNOWN_TYPES, RECORD_TYPES
 from translog.pith.key import PithKey
@@ -67,7 +67,7 @@ def show(output: Output, place: str) -> None:
     """
     if Path(place).is_dir():
         log = find_log(place)
-        key = bundler.pith_key(log.verifier, base_url_of(log))
+        key = registry.pith_key(log.verifier, base_url_of(log))
         _show_key(output, log.verifier, key, str(log.path))
     else:
         verifier = read_key(Path(place)).verifier
@@ -166,17 +166,25 @@ def revoke(output: Output, directory: str, fingerprint: str) -> None:
 @json_option
 @click.pass_obj
 def list_(output: Output, directory: str) -> None:
-    """List every key that may write to the log in DIR, or once might."""
-    with closing(open_reader(find_log(directory))) as db, snapshot(db):
+    """List every key that may write to the log in DIR, or once might.
+
+    The log's own is among them: it signs what the log itself states.
+    """
+    log = find_log(directory)
+    with closing(open_reader(log)) as db, snapshot(db):
         rows = read_signers(db)
+    own = [row.key.public_key == log.verifier.public_key for row in rows]
     if output.json:
-        output.value({"keys": [_value(row) for row in rows]})
-    elif not rows:
-        output.line("nobody may write to this log: `translog keys allow` says who may")
-    for number, row in enumerate(rows if not output.json else ()):
-        if number:
-            output.line("")
+        listed = zip(rows, own, strict=True)
+        output.value({"keys": [{**_value(row), "own": is_own} for row, is_own in listed]})
+        return
+    for row, is_own in zip(rows, own, strict=True):
         output.rows(_rows(row))
+        output.line(
+            "           what the log itself states: this is its own key\n" if is_own else ""
+        )
+    if all(own):
+        output.line("nobody else may write to this log: `translog keys allow` says who may")
 
 
 def _value(row: SignerRow) -> dict[str, Any]:

@@ -10,30 +10,18 @@ from typing import Any
 
 from translog.errors import MalformedError, MissingError, TooLargeError
 from translog.formats.entry import Entry
-from translog.formats.note import NoteSigner, Verifier
+from translog.formats.note import NoteSigner
 from translog.log import reader
+from translog.log.registry import pith_key
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
-from translog.pith.key import PithKey
 from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, parse_pith_number
 from translog.store import log, registry
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
 
 MAX_EVENTS = 10_000  # of one record in one bundle
-
-
-def pith_key(verifier: Verifier, base_url: str) -> PithKey:
-    """Return a log's own key as bundles name it."""
-    return PithKey(
-        key_id=f"{verifier.name}+{verifier.key_id.hex()}",
-        public_key=verifier.public_key,
-        signer_id=verifier.name,
-        rotates_at=None,
-        url=f"{base_url}/keys.json",
-        notes=f"Signs the bundles and, as {verifier.vkey}, the checkpoints of this log.",
-    )
 
 
 def bundle(

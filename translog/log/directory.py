@@ -16,6 +16,7 @@ from translog.errors import ConflictError, MissingError, UnavailableError, Verif
 from translog.formats.checkpoint import check_origin
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import NoteSigner, Verifier
+from translog.log import registry
 from translog.store import database, keys, log
 from translog.store.database import Connection
 from translog.store.files import Lock, sync_folder
@@ -77,14 +78,18 @@ class LogDirectory:
             yield
 
 
-def create(path: Path, origin: str) -> LogDirectory:
+def create(path: Path, origin: str, now: int) -> LogDirectory:
     """Make a new log with a new key, and nothing in it.
+
+    Args:
+        now: POSIX seconds.
 
     Raises:
         MalformedError: the origin is not a name that a log can have.
         ConflictError: there is a log at `path`, or part of one.
     """
     check_origin(origin)
+    registry.check_origin(origin)
     try:
         if not path.is_dir():
             path.mkdir(parents=True)
@@ -99,6 +104,7 @@ def create(path: Path, origin: str) -> LogDirectory:
         signer = keys.write_key(path / KEY, origin, secrets.token_bytes(SEED_BYTES))
         with closing(database.create(path / DATABASE)) as db, database.transaction(db):
             log.write_identity(db, Identity(origin, signer.key.public_key))
+            registry.allow_own(db, signer.verifier, now=now)
     return LogDirectory(path=path, verifier=signer.verifier)
 
 

@@ -2,19 +2,29 @@
 
 A key may write under one `signer_id`, and the types it was allowed. Revoking it stops new events
 only: what it wrote stays in the log, and its row stays so that bundles can name the key.
+
+One row is not the operator's to change: the log's own key writes what the log itself states
+(`statements`), under the log's origin, and nothing else. docs/decisions/0018.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from translog.errors import ForbiddenError, MalformedError, MissingError, UnknownKeyError
 from translog.formats.keys import check_public_key
-from translog.pith.event import RECORD_TYPES, Event
+from translog.formats.note import Verifier
+from translog.pith.event import ORIGIN_TYPES, RECORD_TYPES, TIME_BEACON, Event
 from translog.pith.key import PithKey
+from translog.pith.shape import MAX_LABEL_CHARS
+from translog.store import log
 from translog.store import registry as rows
 from translog.store.bodies import from_micros
 from translog.store.database import Connection, snapshot, transaction
 from translog.store.registry import SignerRow
+
+MAX_ORIGIN_CHARS = MAX_LABEL_CHARS - len("+01234567")  # a key's name has its id in it, too
+# What the log itself states. Later types are added here; existing logs learn them when opened.
+LOG_TYPES = frozenset({TIME_BEACON, "timestamp_anchor", "mirror_hint"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +32,12 @@ class Registry:
     """The registry as it stood at one moment.
 
     Attributes:
+        origin: the log's name.
         version: of the rows it was read from.
         signers: by fingerprint, revoked ones too.
     """
 
+    origin: str
     version: int
     signers: Mapping[str, SignerRow]
 
@@ -36,7 +48,8 @@ class Registry:
 
         Raises:
             UnknownKeyError: no such key was ever allowed.
-            ForbiddenError: it was revoked, or may not write this type, or not under this name.
+            ForbiddenError: it was revoked, or may not write this type, or not under this name; or
+                the event is about another log.
         """
         signer = event.signer
         row = self.signers.get(signer.fingerprint)
@@ -57,6 +70,10 @@ class Registry:
                 f"key {signer.fingerprint} may write as {row.signer_id!r},"
                 f" and the event is signed as {signer.signer_id[:80]!r}"
             )
+        if event.event_type in ORIGIN_TYPES and event.subject != self.origin:
+            raise ForbiddenError(
+                f"event is about log {event.subject[:80]!r}, and this is {self.origin!r}"
+            )
         return row.key.public_key
 
 
@@ -66,8 +83,9 @@ def read(db: Connection, known: Registry | None = None) -> Registry:
         version = rows.read_version(db)
         if known is not None and version == known.version:
             return known
+        origin = log.read_identity(db).origin
         signers = {row.key.fingerprint: row for row in rows.read_signers(db)}
-    return Registry(version=version, signers=signers)
+    return Registry(origin=origin, version=version, signers=signers)
 
 
 def _iso(seconds: int) -> str:
@@ -89,6 +107,7 @@ def allow(
 
     Raises:
         MalformedError: there is no type among the types; or no signature can be by this key.
+        ForbiddenError: it is the log's own key.
     """
     check_public_key(key.public_key)
     types = frozenset(event_types)
@@ -96,8 +115,63 @@ def allow(
         raise MalformedError("event types: there are none, want at least one")
     row = SignerRow(key, signer_id, types, now, None)
     with transaction(db):
+        _refuse_own(db, key.public_key)
         rows.write_signer(db, row)
     return row
+
+
+def allow_own(db: Connection, verifier: Verifier, *, now: int) -> None:
+    """Let the log's own key write LOG_TYPES under the log's origin, and nothing else.
+
+    Wants to be inside a transaction. Nothing is written where it stands so already.
+
+    Raises:
+        MalformedError: no event can name this log.
+    """
+    check_origin(verifier.name)
+    key = pith_key(verifier, "")
+    row = SignerRow(replace(key, signer_id=None), verifier.name, LOG_TYPES, now, None)
+    known = {each.key.public_key: each for each in rows.read_signers(db)}.get(key.public_key)
+    if known is None or known._replace(allowed_at=now) != row:
+        rows.write_signer(db, row)
+
+
+def check_origin(origin: str) -> None:
+    """Refuse a name under which a log could not sign events, though it could sign checkpoints.
+
+    Raises:
+        MalformedError: it is such a name.
+    """
+    if not origin.isprintable() or len(origin) > MAX_ORIGIN_CHARS:
+        raise MalformedError(
+            f"origin is {origin[:80]!r}, want at most {MAX_ORIGIN_CHARS} printable characters,"
+            " so that events and bundles can name the log"
+        )
+
+
+def pith_key(verifier: Verifier, base_url: str) -> PithKey:
+    """Return a log's own key as bundles name it.
+
+    Args:
+        base_url: where the log is served, without a slash at the end; empty if it is not known.
+    """
+    return PithKey(
+        key_id=f"{verifier.name}+{verifier.key_id.hex()}",
+        public_key=verifier.public_key,
+        signer_id=verifier.name,
+        rotates_at=None,
+        url=base_url and f"{base_url}/keys.json",
+        notes="Signs the bundles of this log, what the log itself states"
+        f" and, as {verifier.vkey}, its checkpoints.",
+    )
+
+
+def _refuse_own(db: Connection, public_key: bytes) -> None:
+    if public_key == log.read_identity(db).public_key:
+        raise ForbiddenError(
+            "key is the log's own: it writes what the log itself states, and nothing else;"
+            " make another key for anything else"
+        )
 
 
 def revoke(db: Connection, fingerprint: str, *, now: int) -> SignerRow:
@@ -105,9 +179,11 @@ def revoke(db: Connection, fingerprint: str, *, now: int) -> SignerRow:
 
     Raises:
         MissingError: there is no such key.
+        ForbiddenError: it is the log's own key.
     """
     with transaction(db):
         row = read_row(db, fingerprint)
+        _refuse_own(db, row.key.public_key)
         if row.revoked_at is None:
             row = row._replace(revoked_at=now)
             rows.write_signer(db, row)

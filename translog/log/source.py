@@ -11,8 +11,9 @@ from translog.formats.checkpoint import Checkpoint
 from translog.formats.note import Note
 from translog.formats.published import CHECKPOINT, EVENT, EVENTS, KEYS, check_path
 from translog.formats.tiles import ENTRIES, Tile, parse_bundle_path
-from translog.log import bundler, reader
+from translog.log import reader
 from translog.log.directory import LogDirectory, open_reader
+from translog.log.registry import pith_key
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.store.bodies import unpack
 from translog.store.database import translated
@@ -30,7 +31,7 @@ class Source:
         Raises:
             MissingError: no checkpoint is signed yet.
         """
-        self._own = bundler.pith_key(directory.verifier, base_url)
+        self._own = pith_key(directory.verifier, base_url)
         self._db = open_reader(directory)
         self._lock = threading.Lock()
         try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from translog.formats.checkpoint import SignedCheckpoint
+from translog.log import registry
 from translog.log.directory import LogDirectory
 from translog.log.pipeline import Deliver, Pipeline, Result
 from translog.log.publisher import Publisher
@@ -94,6 +95,9 @@ def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Wri
         sequencer = Sequencer(opened())
         publisher = Publisher(opened(), signer, directory.signed_head)
         publisher.publish(now())
+        editor = opened()
+        with database.transaction(editor):
+            registry.allow_own(editor, signer.verifier, now=now())
         with closing(Pipeline(sequencer, directory.database)) as pipeline:
             writer = Writer(pipeline, sequencer, publisher)
             yield writer

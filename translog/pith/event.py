@@ -20,6 +20,7 @@ from translog.formats.canonical import (
     parse_apart,
 )
 from translog.formats.canonical import parse as parse_json
+from translog.formats.checkpoint import check_origin
 from translog.formats.keys import SigningKey
 from translog.formats.strict import shown
 from translog.pith import shape
@@ -50,7 +51,8 @@ LISTED_TYPES: Mapping[str, str] = {
 RECORD_CREATED = "record_created"
 TIME_BEACON = "time_beacon"
 RECORD_TYPES = frozenset({RECORD_CREATED, *LISTED_TYPES})
-KNOWN_TYPES = RECORD_TYPES | {TIME_BEACON}
+ORIGIN_TYPES = frozenset({TIME_BEACON})  # about a log, not a record: the subject is its origin
+KNOWN_TYPES = RECORD_TYPES | ORIGIN_TYPES
 
 _APART = frozenset({"signature", "content_sha256", "event_id"})
 _CONTENT = frozenset(
@@ -101,7 +103,7 @@ class Event(NamedTuple):
         content: canonical bytes of the signed part.
         content_sha256: 32 bytes: their hash, which is what was signed.
         event_type: one of KNOWN_TYPES or a later one.
-        subject: the Pith Number it is about; the origin of a log for a time beacon.
+        subject: the Pith Number it is about; the origin of a log for ORIGIN_TYPES.
         created_at: when its signer says it was made, to the second.
         signer: who is said to have signed it.
         signature: 64 bytes.
@@ -167,12 +169,13 @@ def check_subject(event: Event) -> None:
 
     Raises:
         MalformedError: the payload of a `record_created` has not its shape.
-        SubjectError: the subject is no Pith Number, or not that of the record in the payload, or
-            the payload's parts are about different records.
+        SubjectError: the subject is no Pith Number (or no origin of a log), or not that of the
+            record in the payload, or the payload's parts are about different records.
     """
-    if event.event_type == TIME_BEACON:
-        return
     try:
+        if event.event_type in ORIGIN_TYPES:
+            check_origin(event.subject)
+            return
         number = parse_pith_number(event.subject)
     except MalformedError as error:
         raise SubjectError(f"subject of the {event.event_type} event: {error}") from error

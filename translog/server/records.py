@@ -8,6 +8,7 @@ from translog.errors import MalformedError
 from translog.formats.canonical import canonical
 from translog.formats.note import NoteSigner
 from translog.log import bundler, lookup, reader
+from translog.log.registry import pith_key
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.pith.record import SUFFIX_CHARS
 from translog.server.answers import ANYONE, BRIEF, IMMUTABLE, JSON, Answer, Header
@@ -48,7 +49,7 @@ class Records:
 
     async def keys(self, request: Request) -> Answer:
         """GET /keys.json: every key that entries may name, and the log's own."""
-        own = bundler.pith_key(self._signer.verifier, self._base_url)
+        own = pith_key(self._signer.verifier, self._base_url)
         content = await self._readers.ask(lambda db: reader.keys_json(db, own))
         return _tagged(request, _document(content))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulators.events import PITH_KEY, created
+from tests.simulators.events import PITH_KEY, SIGNER_ID, created
 from tests.simulators.logs import NOW, made_up, new_log, raws, sequencing, writing
 from translog.errors import MissingError, TranslogError, UnavailableError, VerificationError
 from translog.formats.canonical import canonical
@@ -79,6 +79,7 @@ def written(name: str, content: bytes) -> Change:
     return lambda log: (log / name).write_bytes(content) and None
 
 
+OPERATORS = f"signer_id = '{SIGNER_ID}'"  # the row of the key that wrote all this
 LOWEST = "prefix = (SELECT min(prefix) FROM lookup_new)"
 HIGHEST = "prefix = (SELECT max(prefix) FROM lookup_new)"
 
@@ -172,23 +173,38 @@ CHANGES: list[tuple[str, Change]] = [
         sql("UPDATE checkpoint SET signed_at = 1 << 62 WHERE size = 100"),
     ),
     # The registry.
-    ("signer .*: public key or fingerprint", flip("signer", "public_key", "1", 3)),
-    ("signer .*: public key or fingerprint", flip("signer", "fingerprint", "1", 3)),
-    ("signer .*: json", flip("signer", "key_json", "1", 0)),
-    ("signer .*: its JSON is not in the form", sql("UPDATE signer SET key_json = key_json || ' '")),
-    ("signer .*: ", flip("signer", "key_json", "1", 200)),
+    ("signer .*: public key or fingerprint", flip("signer", "public_key", OPERATORS, 3)),
+    ("signer .*: public key or fingerprint", flip("signer", "fingerprint", OPERATORS, 3)),
+    ("signer .*: json", flip("signer", "key_json", OPERATORS, 0)),
+    (
+        "signer .*: its JSON is not in the form",
+        sql(f"UPDATE signer SET key_json = key_json || ' ' WHERE {OPERATORS}"),
+    ),
+    ("signer .*: ", flip("signer", "key_json", OPERATORS, 200)),
     (
         "signer .*: signer id is not UTF-8",
-        sql("UPDATE signer SET signer_id = CAST(x'ff' AS TEXT)"),
+        sql(f"UPDATE signer SET signer_id = CAST(x'ff' AS TEXT) WHERE {OPERATORS}"),
     ),
-    ("signer .*: json", sql("UPDATE signer SET event_types = 'x'")),
-    ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '[]'")),
-    ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '[1]'")),
-    ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '{}'")),
-    ("signer .*: event types are not a list", sql("UPDATE signer SET event_types = '\"x\"'")),
-    ("signer .*: time is -1", sql("UPDATE signer SET allowed_at = -1")),
-    ("signer .*: time is -1", sql("UPDATE signer SET revoked_at = -1")),
-    ("leaf 0: key with SHA-256", sql("DELETE FROM signer")),
+    ("signer .*: json", sql(f"UPDATE signer SET event_types = 'x' WHERE {OPERATORS}")),
+    (
+        "signer .*: event types are not a list",
+        sql(f"UPDATE signer SET event_types = '[]' WHERE {OPERATORS}"),
+    ),
+    (
+        "signer .*: event types are not a list",
+        sql(f"UPDATE signer SET event_types = '[1]' WHERE {OPERATORS}"),
+    ),
+    (
+        "signer .*: event types are not a list",
+        sql(f"UPDATE signer SET event_types = '{{}}' WHERE {OPERATORS}"),
+    ),
+    (
+        "signer .*: event types are not a list",
+        sql(f"UPDATE signer SET event_types = '\"x\"' WHERE {OPERATORS}"),
+    ),
+    ("signer .*: time is -1", sql(f"UPDATE signer SET allowed_at = -1 WHERE {OPERATORS}")),
+    ("signer .*: time is -1", sql(f"UPDATE signer SET revoked_at = -1 WHERE {OPERATORS}")),
+    ("leaf 0: key with SHA-256", sql(f"DELETE FROM signer WHERE {OPERATORS}")),
     # Who the log is.
     ("row of log: .* is the key of", flip("log", "public_key", "1", 0)),
     ("row of log: .* is the key of", sql("UPDATE log SET origin = 'example.com/lag'")),
@@ -203,7 +219,7 @@ def test_a_log_that_was_written_properly_is_right(log: Path) -> None:
     seen: list[tuple[int, int]] = []
     found = fsck(log, lambda done, total: seen.append((done, total)))
     assert (found.origin, found.size, found.checkpoints) == ("example.com/log", SIZE, 4)
-    assert (found.signed_size, found.keys, found.has_key) == (SIZE, 1, True)
+    assert (found.signed_size, found.keys, found.has_key) == (SIZE, 2, True)
     assert seen == [(256, SIZE), (SIZE, SIZE)]
 
 

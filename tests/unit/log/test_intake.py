@@ -21,7 +21,7 @@ from tests.simulators.events import (
     signer,
     snapshot,
 )
-from tests.simulators.logs import NOW, new_log, raw, raws, writing
+from tests.simulators.logs import NOW, ORIGIN, new_log, raw, raws, writing
 from translog.errors import (
     ForbiddenError,
     HashError,
@@ -46,6 +46,7 @@ from translog.store.registry import SignerRow
 
 OTHER = SigningKey(b"o" * 32)
 REGISTRY = Registry(
+    origin=ORIGIN,
     version=1,
     signers={
         fingerprint_hex(KEY.public_key): SignerRow(
@@ -88,7 +89,7 @@ def test_the_real_events_are_admitted_by_who_allows_their_key() -> None:
     key = PINNED["pith.science"]
     name = real_events()[0]["signer"]["signer_id"]
     row = SignerRow(key, name, events.KNOWN_TYPES, NOW, None)
-    theirs = Registry(version=1, signers={key.fingerprint: row})
+    theirs = Registry(origin=ORIGIN, version=1, signers={key.fingerprint: row})
     for event in real_events():
         got = admit(canonical(event), theirs, Packer())
         assert got.content_sha256.hex() == event["content_sha256"]
@@ -250,7 +251,9 @@ def test_what_is_refused_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_revoked_key_is_refused_before_its_signature_is_looked_at() -> None:
     (row,) = REGISTRY.signers.values()
-    revoked = Registry(version=2, signers={row.key.fingerprint: row._replace(revoked_at=NOW)})
+    revoked = Registry(
+        origin=ORIGIN, version=2, signers={row.key.fingerprint: row._replace(revoked_at=NOW)}
+    )
     for sent in (canonical(created(1)), WRONG["another signature"][0]):
         with pytest.raises(
             ForbiddenError, match=r"was revoked at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"

@@ -38,7 +38,7 @@ class Crash(BaseException):
 
 @pytest.fixture
 def log(tmp_path: Path) -> LogDirectory:
-    return directory.create(tmp_path / "log", "example.com/log")
+    return directory.create(tmp_path / "log", "example.com/log", NOW)
 
 
 def grow(log: LogDirectory, to: int) -> None:
@@ -163,7 +163,7 @@ def test_every_flipped_bit_of_the_copy_is_refused(log: LogDirectory) -> None:
 
 def test_a_head_of_another_log_is_refused_as_the_copy(log: LogDirectory, tmp_path: Path) -> None:
     for name, origin in (("two", "example.com/log"), ("three", "other.example/log")):
-        other = directory.create(tmp_path / name, origin)
+        other = directory.create(tmp_path / name, origin, NOW)
         publish(other)
         publish(log)
         kept = log.signed_head.read_bytes()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.reference import mth
 from tests.simulators.events import signed_again
-from tests.simulators.logs import made_up, new_log, raw, sequencing, writing
+from tests.simulators.logs import NOW, made_up, new_log, raw, sequencing, writing
 from tests.simulators.published import small_event
 from translog.errors import (
     MalformedError,
@@ -33,7 +33,7 @@ ENTRIES = tuple(event.entry for event in EVENTS)
 
 @pytest.fixture
 def log(tmp_path: Path) -> LogDirectory:
-    return directory.create(tmp_path, "example.com/log")
+    return directory.create(tmp_path, "example.com/log", NOW)
 
 
 def check_stored(log: LogDirectory, entries: Sequence[bytes]) -> None:
