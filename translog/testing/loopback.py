@@ -17,6 +17,7 @@ class Answer:
         length: the Content-Length to claim; None for the true one.
         hang: send nothing more after the body until the server is closed.
         drop: close the connection without a word.
+        after: send nothing before this is set; if the server is closed first, never.
     """
 
     status: int = 200
@@ -25,6 +26,7 @@ class Answer:
     length: int | None = None
     hang: bool = False
     drop: bool = False
+    after: Event | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,13 @@ class Server:
         self._http.server_close()
         self._thread.join()
 
+    def wait_for(self, event: Event | None) -> bool:
+        """Wait for an event, if there is one; tell whether it came before the server was closed."""
+        while event is not None and not event.wait(0.01):
+            if self.over.is_set():
+                return False
+        return True
+
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -95,7 +104,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         do_POST = do_GET
 
         def send(self, answer: Answer) -> None:
-            if answer.drop:
+            if answer.drop or not server.wait_for(answer.after):
                 self.close_connection = True
                 return
             self.send_response(answer.status)
