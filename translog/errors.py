@@ -9,6 +9,7 @@ TranslogError
 │   ├── SubjectError      the event is about another record than it says
 │   ├── InclusionError
 │   ├── ConsistencyError
+│   ├── QuorumError       too few witnesses have cosigned
 │   ├── HeaderError       a Bitcoin header lacks work, does not link, or is not the one there
 │   └── TimestampError    a timestamp ends in something else than the block it names
 ├── ForbiddenError        true, and not wanted from this key          (the operator's decision)
@@ -61,6 +62,10 @@ class InclusionError(VerificationError):
 
 class ConsistencyError(VerificationError):
     code = "inconsistent"
+
+
+class QuorumError(VerificationError):
+    code = "no-quorum"
 
 
 class HeaderError(VerificationError):

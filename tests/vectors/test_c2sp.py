@@ -1,13 +1,14 @@
 """The examples that the C2SP specifications give, and the keys that other logs publish.
 
-From c2sp.org signed-note, tlog-checkpoint and tlog-tiles (CC BY 4.0): values, no prose but the
-texts that are signed.
+From c2sp.org signed-note, tlog-checkpoint, tlog-cosignature and tlog-tiles (CC BY 4.0): values,
+no prose but the texts that are signed.
 """
 
 import pytest
 
 from translog.errors import MalformedError, SignatureError
 from translog.formats.checkpoint import Checkpoint
+from translog.formats.cosignature import Cosigner, message_of, time_of
 from translog.formats.note import Note, Verifier, open_note
 from translog.formats.tiles import Tile, format_index, parse_index
 
@@ -34,6 +35,18 @@ CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
 — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
 """  # noqa: E501  # one signature line is one line
+
+COSIGNED = """\
+— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==
+"""  # noqa: E501  # one signature line is one line
+
+SIGNED = """\
+cosignature/v1
+time 1679315147
+example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+"""
 
 GO_SUMDB_VKEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 
@@ -72,7 +85,21 @@ def test_the_example_index_is_written_in_threes() -> None:
     assert Tile.parse("tile/1/x001/x234/067").index == 1234067
 
 
-def test_a_cosigners_key_type_is_refused_for_now_and_named() -> None:
-    vkey = "example.com/foo+530d903a+BOkyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+def test_the_example_cosigned_checkpoint_is_read_and_its_time_found() -> None:
+    # tlog-cosignature gives no key for it: what can be checked is the form, and the time.
+    note = Note.parse((SOFA + COSIGNED).encode())
+    (line,) = [line for line in note.signatures if line.name == "witness.example.com/w1"]
+    assert len(line.blob) == 72
+    assert time_of(line.blob) == 1679315147
+    cosigner = Cosigner(name=line.name, key_type=4, public_key=bytes(32))
+    assert message_of(cosigner, Checkpoint.parse(note.text), 1679315147).decode() == SIGNED
+
+
+def test_a_key_of_another_type_is_not_taken_for_a_notes() -> None:
+    cosigner = Cosigner(
+        name="example.com/foo", key_type=4, public_key=Verifier.parse(EXAMPLE_VKEY).public_key
+    )
     with pytest.raises(MalformedError, match=r"has key type 0x04, want 01 \(Ed25519\)$"):
-        Verifier.parse(vkey)
+        Verifier.parse(cosigner.vkey)
+    with pytest.raises(MalformedError, match=r"has key type 0x01, want 04"):
+        Cosigner.parse(EXAMPLE_VKEY)

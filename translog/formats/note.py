@@ -1,12 +1,14 @@
 """Signed notes and verifier keys: c2sp.org/signed-note, with signature type 0x01 (Ed25519).
 
 A note is some text, a blank line, and signature lines. Whose signatures count is the caller's
-to say: lines by keys it did not name are ignored, however many and whatever they contain.
+to say: lines by keys it did not name are ignored, however many and whatever they contain. Keys
+of the other types, which sign with a time, are in `formats/cosignature`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from translog.errors import MalformedError, SignatureError, TooLargeError
 from translog.formats.keys import ED25519, PUBLIC_KEY_BYTES, SigningKey, verify_signature
@@ -14,7 +16,7 @@ from translog.formats.strict import format_base64, parse_base64
 
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100  # the specification asks for at least 16
-MAX_VKEY_CHARS = 1_000
+MAX_VKEY_CHARS = 2_100  # an ML-DSA-44 key and a name of 255 bytes have 2,017
 KEY_ID_BYTES = 4
 DASH = "\N{EM DASH}"
 CONTROLS = [chr(code) for code in range(0x20) if chr(code) != "\n"]
@@ -93,32 +95,32 @@ class Note:
         return cls(text=text, signatures=tuple(map(Signature.parse, lines)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verifier:
-    """A public key under a name, as in a vkey: what a caller passes to say whom it trusts."""
+class Vkey(NamedTuple):
+    """A verifier key in its parts, as every signature type writes it.
+
+    Attributes:
+        name: the key's name.
+        key_type: the number of the signature type.
+        public_key: as long as it was written: whoever knows the type checks the length.
+    """
 
     name: str
+    key_type: int
     public_key: bytes
 
     @property
     def key_id(self) -> bytes:
         """The four bytes that stand in signature lines."""
-        typed_key = bytes([ED25519]) + self.public_key
+        typed_key = bytes([self.key_type]) + self.public_key
         return sha256(self.name.encode() + b"\n" + typed_key).digest()[:KEY_ID_BYTES]
 
-    @property
-    def vkey(self) -> str:
-        """The verifier key: name+hex(key id)+base64(type ‖ public key)."""
-        typed_key = bytes([ED25519]) + self.public_key
+    def __str__(self) -> str:
+        typed_key = bytes([self.key_type]) + self.public_key
         return f"{self.name}+{self.key_id.hex()}+{format_base64(typed_key)}"
 
     @classmethod
-    def parse(cls, vkey: str) -> "Verifier":
-        """Read what `vkey` writes.
-
-        Raises:
-            MalformedError: any other text; a key type other than 0x01 among them.
-        """
+    def parse(cls, vkey: str) -> "Vkey":
+        """Read name+hex(key id)+base64(type ‖ public key), or raise MalformedError."""
         if len(vkey) > MAX_VKEY_CHARS:
             raise TooLargeError(f"vkey has {len(vkey)} characters, want at most {MAX_VKEY_CHARS}")
         parts = vkey.split("+", 2)  # base64 has a plus of its own, names and hex have none
@@ -127,21 +129,66 @@ class Verifier:
         name, key_id, encoded = parts
         check_name(name, "vkey: key name")
         typed_key = parse_base64(encoded, f"vkey of {name[:80]!r}: key")
-        if typed_key[:1] != bytes([ED25519]):
+        if not typed_key:
+            raise MalformedError(f"vkey of {name[:80]!r} has no key type, want one byte and a key")
+        found = cls(name, typed_key[0], typed_key[1:])
+        if found.key_id.hex() != key_id:
             raise MalformedError(
-                f"vkey of {name[:80]!r} has key type 0x{typed_key[:1].hex()}, want 01 (Ed25519)"
+                f"vkey of {name[:80]!r} has key id {key_id[:80]!r}, want {found.key_id.hex()}"
             )
-        if len(typed_key) != 1 + PUBLIC_KEY_BYTES:
+        return found
+
+
+class NoteVerifier(Protocol):
+    """A public key under a name, of any signature type: what `open_note` verifies with."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> bytes: ...
+
+    def verify(self, text: str, blob: bytes) -> None: ...
+
+
+AnyVerifier = TypeVar("AnyVerifier", bound=NoteVerifier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """An Ed25519 key under a name, as in a vkey: what a caller passes to say whom it trusts."""
+
+    name: str
+    public_key: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes that stand in signature lines."""
+        return Vkey(self.name, ED25519, self.public_key).key_id
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key: name+hex(key id)+base64(type ‖ public key)."""
+        return str(Vkey(self.name, ED25519, self.public_key))
+
+    @classmethod
+    def parse(cls, vkey: str) -> "Verifier":
+        """Read what `vkey` writes.
+
+        Raises:
+            MalformedError: any other text; a key type other than 0x01 among them.
+        """
+        name, key_type, public_key = Vkey.parse(vkey)
+        if key_type != ED25519:
             raise MalformedError(
-                f"vkey of {name[:80]!r} has a key of {len(typed_key) - 1} bytes, "
+                f"vkey of {name[:80]!r} has key type 0x{key_type:02x}, want 01 (Ed25519)"
+            )
+        if len(public_key) != PUBLIC_KEY_BYTES:
+            raise MalformedError(
+                f"vkey of {name[:80]!r} has a key of {len(public_key)} bytes, "
                 f"want {PUBLIC_KEY_BYTES}"
             )
-        verifier = cls(name=name, public_key=typed_key[1:])
-        if verifier.key_id.hex() != key_id:
-            raise MalformedError(
-                f"vkey of {name[:80]!r} has key id {key_id[:80]!r}, want {verifier.key_id.hex()}"
-            )
-        return verifier
+        return cls(name=name, public_key=public_key)
 
     def verify(self, text: str, blob: bytes) -> None:
         """Check a signature line's blob over a note's text, or raise SignatureError."""
@@ -149,7 +196,7 @@ class Verifier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedNote:
+class OpenedNote(Generic[AnyVerifier]):
     """A note that was verified: only `open_note` makes one.
 
     Attributes:
@@ -159,11 +206,11 @@ class OpenedNote:
     """
 
     text: str
-    signed_by: tuple[Verifier, ...]
+    signed_by: tuple[AnyVerifier, ...]
     note: Note
 
 
-def open_note(raw: bytes, verifiers: Iterable[Verifier]) -> OpenedNote:
+def open_note(raw: bytes, verifiers: Iterable[AnyVerifier]) -> OpenedNote[AnyVerifier]:
     """Parse a note and verify every signature on it that is by one of `verifiers`.
 
     Spec: signed-note, "Signatures".
@@ -172,12 +219,12 @@ def open_note(raw: bytes, verifiers: Iterable[Verifier]) -> OpenedNote:
         MalformedError: it is not a note.
         SignatureError: a signature by one of `verifiers` is wrong, or there is none by any.
     """
-    known: dict[tuple[str, bytes], Verifier] = {}
+    known: dict[tuple[str, bytes], AnyVerifier] = {}
     for verifier in verifiers:
         if known.setdefault((verifier.name, verifier.key_id), verifier) != verifier:
             raise MalformedError(f"vkey: two keys of {verifier.name[:80]!r} have the same key id")
     note = Note.parse(raw)
-    signed_by: dict[Verifier, None] = {}
+    signed_by: dict[AnyVerifier, None] = {}
     for signature in note.signatures:
         # SPEC signed-note: "Verifiers MUST ignore signatures from unknown keys"
         signer = known.get((signature.name, signature.key_id))
