@@ -15,6 +15,7 @@ TranslogError
 ├── ForbiddenError        true, and not wanted from this key          (the operator's decision)
 │   └── UnknownKeyError
 ├── MissingError          there is no such thing here                 (nobody's fault)
+│   └── AmbiguousError    there are several; carries them
 ├── ConflictError         valid, but stale: try again from here       (nobody's fault)
 └── UnavailableError      disk or network did not answer              (the environment's fault)
     └── BusyError         too much at once: try again in a moment
@@ -24,6 +25,8 @@ beside the invalid events of a merged state (docs/formats/merge.md), and never c
 
 TypeError, ValueError and AssertionError mean a bug in the calling code. Nothing catches them.
 """
+
+from collections.abc import Sequence
 
 
 class TranslogError(Exception):
@@ -86,6 +89,20 @@ class UnknownKeyError(ForbiddenError):
 
 class MissingError(TranslogError):
     code = "not-found"
+
+
+class AmbiguousError(MissingError):
+    """More than one thing has this name.
+
+    Attributes:
+        candidates: what it could be, some of it where it is much.
+    """
+
+    code = "ambiguous"
+
+    def __init__(self, detail: str, candidates: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.candidates = tuple(candidates)
 
 
 class ConflictError(TranslogError):

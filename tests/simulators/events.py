@@ -28,6 +28,7 @@ SIGNER_ID = "registry.example"
 KEY_ID = "example-2026"
 KEY_SEED = sha256(b"translog test signer").digest()
 KEY = SigningKey(KEY_SEED)
+ALIKE = (975_203, 1_665_936)  # two papers whose Pith Numbers begin with the same 8 characters
 PITH_KEY = PithKey(
     key_id=KEY_ID,
     public_key=KEY.public_key,

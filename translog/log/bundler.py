@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from translog.errors import MalformedError, MissingError, TooLargeError
+from translog.errors import AmbiguousError, MalformedError, MissingError, TooLargeError
 from translog.formats.entry import Entry
 from translog.formats.note import NoteSigner
 from translog.log import reader
@@ -22,6 +22,7 @@ from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
 
 MAX_EVENTS = 10_000  # of one record in one bundle
+MAX_CANDIDATES = 20  # that a short form is said to stand for
 
 
 def bundle(
@@ -36,7 +37,8 @@ def bundle(
 
     Raises:
         MalformedError: `suffix` is not base32, or not of one of these lengths.
-        MissingError: no event creates such a record, or more than one does.
+        MissingError: no event creates such a record.
+        AmbiguousError: a beginning was given, and more than one has it.
         TooLargeError: it has more events than a bundle holds.
     """
     events = _events(db, size, suffix)
@@ -101,7 +103,9 @@ def _one_number(suffix: str, events: Sequence[dict[str, Any]]) -> str:
     if not found:
         raise MissingError(f"record {suffix[:SUFFIX_CHARS]!r} is not in this log")
     if len(found) > 1:
-        raise MissingError(f"record {suffix!r} could be {' or '.join(found[:5])}: give the whole")
+        candidates = found[:MAX_CANDIDATES]
+        named = " or ".join(candidates[:5])
+        raise AmbiguousError(f"record {suffix!r} could be {named}: give the whole", candidates)
     return found[0]
 
 

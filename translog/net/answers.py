@@ -52,7 +52,7 @@ def error_of(status: int, content_type: str, body: bytes, what: str) -> Translog
     """
     code, detail = _problem(body) if content_type.partition(";")[0].strip() == PROBLEM else ("", "")
     said = f"{what} answered {status}" + (f": {detail[:MAX_DETAIL_CHARS]!r}" if detail else "")
-    if status in (404, 410):
+    if status in (300, 404, 410):
         return MissingError(said)
     if status in (429, 503):
         return BusyError(said)

@@ -44,8 +44,13 @@ class Answer:
             "type": "http.response.start",
             "status": status,
             # An answer without content describes none.
-            "headers": [*(own if status != 304 else ()), NO_SNIFFING, *headers],
+            "headers": [*(own if status not in (204, 304) else ()), NO_SNIFFING, *headers],
         }
+
+    @property
+    def held_bytes(self) -> int:
+        """What keeping it takes."""
+        return len(self.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(self._start)
@@ -54,9 +59,13 @@ class Answer:
 
 
 def packed(body: bytes, media_type: str, *headers: Header) -> Answer:
-    """Return an answer in gzip, the same bytes for the same body."""
-    squeezed = gzip.compress(body, GZIP_LEVEL, mtime=0)
-    return Answer(200, squeezed, media_type, GZIP, VARY, *headers)
+    """Return an answer in gzip."""
+    return Answer(200, squeezed(body), media_type, GZIP, VARY, *headers)
+
+
+def squeezed(body: bytes) -> bytes:
+    """Return `body` in gzip, the same bytes for the same body."""
+    return gzip.compress(body, GZIP_LEVEL, mtime=0)
 
 
 def takes_gzip(accepted: bytes) -> bool:

@@ -12,12 +12,15 @@ from starlette.routing import Route
 from translog.errors import BusyError, MissingError, TranslogError, UnavailableError
 from translog.log.directory import LogDirectory
 from translog.log.writer import Writer
+from translog.pith.linked import CONTEXT_PATH
 from translog.server.adding import Adding
 from translog.server.answers import Answer, Message, Receive, Scope, Send
 from translog.server.deadline import Deadline
+from translog.server.documents import PREFLIGHT, is_preflight
 from translog.server.errors import InternalError, LateError, MethodError, problem
 from translog.server.health import Health
 from translog.server.logs import LOGGER, Complaints
+from translog.server.manifests import Manifests
 from translog.server.metrics import Metrics
 from translog.server.proofs import Proofs
 from translog.server.publishing import Publishing
@@ -75,6 +78,9 @@ class App:
             await self._starlette(scope, receive, send)
             return
         path: str = scope["path"]
+        if is_preflight(scope):
+            await PREFLIGHT(scope, receive, send)
+            return
         if path in HOT_FILES or path.startswith(HOT_FOLDERS):
             answer = await self._made(self._hot(scope, receive))
             self._count(path, answer.status)
@@ -149,6 +155,7 @@ def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Cl
     metrics = Metrics()
     publishing = Publishing(writer, clock, metrics, settings.publish_interval_seconds)
     readers = Readers(directory)
+    signer = directory.read_signer()
     adding = Adding(
         writer=writer,
         publishing=publishing,
@@ -167,22 +174,29 @@ def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Cl
         clock=clock,
         routes=_routes(
             Proofs(publishing, readers),
-            Records(publishing, readers, directory.read_signer(), settings.base_url),
+            Records(publishing, readers, signer, settings.base_url),
+            Manifests(publishing, readers, signer, settings.base_url),
             Health(writer, publishing, metrics),
         ),
     )
 
 
-def _routes(proofs: Proofs, records: Records, health: Health) -> dict[str, Endpoint]:
+def _routes(
+    proofs: Proofs, records: Records, manifests: Manifests, health: Health
+) -> dict[str, Endpoint]:
     return {
         "/event/{digits}": records.event,
         "/proof/inclusion": proofs.inclusion,
         "/proof/consistency": proofs.consistency,
         "/proof/{name}": proofs.text,
         "/keys.json": records.keys,
+        "/pith/{suffix}": records.record,
         "/pith/{suffix}/bundle.json": records.bundle,
         "/pith/{suffix}/state.json": records.state,
         "/.well-known/pith/{suffix}/bundle.json": records.bundle,
+        f"/{CONTEXT_PATH}": manifests.context,
+        "/pith-signing-key.json": manifests.signing_keys,
+        "/pith-mirrors.json": manifests.mirrors,
         "/healthz": health.alive,
         "/readyz": health.ready,
         "/metrics": health.metrics,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import orjson
 
 from translog.errors import (
+    AmbiguousError,
     BusyError,
     ConflictError,
     ForbiddenError,
@@ -20,6 +21,7 @@ from translog.errors import (
     VerificationError,
 )
 from translog.server.answers import ANYONE, NO_STORE, Answer, Header
+from translog.server.negotiation import UnacceptableError
 
 PROBLEM = "application/problem+json"
 MAX_DETAIL_CHARS = 1_000
@@ -122,6 +124,12 @@ KINDS: dict[type[TranslogError], Kind] = {
     MissingError: Kind(
         404, "Not there", "See docs/api.md for the paths; /checkpoint says how large the log is."
     ),
+    AmbiguousError: Kind(
+        300, "Several have this name", "Ask for one of `candidates` by its whole Pith Number."
+    ),
+    UnacceptableError: Kind(
+        406, "Not in a form you take", "Send another Accept header, or none; see docs/api.md."
+    ),
     ConflictError: Kind(409, "Stale", "Read the log's newest state and try again from there."),
     UnavailableError: Kind(
         503, "Not available now", f"{_LATER} If it lasts, tell the log's operator."
@@ -156,13 +164,15 @@ def brief(error: TranslogError) -> dict[str, dict[str, str]]:
 def problem(error: TranslogError) -> Answer:
     """Return the answer that says an error. No cache keeps it."""
     kind = kind_of(error)
-    body = {
+    body: dict[str, object] = {
         "title": kind.title,
         "status": kind.status,
         "code": error.code,
         "detail": detail_of(error),
         "help": kind.help,
     }
+    if isinstance(error, AmbiguousError):
+        body["candidates"] = error.candidates
     return Answer(kind.status, orjson.dumps(body), PROBLEM, NO_STORE, ANYONE, *_headers(error))
 
 

@@ -2,37 +2,46 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-
-from translog.server.answers import Answer
+from typing import Generic, Protocol, TypeVar
 
 OVERHEAD_BYTES = 1_024  # an answer's headers, and its place here
 
 
-class Kept:
+class Held(Protocol):
+    """What can be kept: it knows how much it takes."""
+
+    @property
+    def held_bytes(self) -> int: ...
+
+
+Thing = TypeVar("Thing", bound=Held)
+
+
+class Kept(Generic[Thing]):
     """Answers by any key. For one thread: the event loop's."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._things: OrderedDict[Hashable, Thing] = OrderedDict()
         self._room = max_bytes
 
-    def get(self, key: Hashable) -> Answer | None:
-        answer = self._answers.get(key)
-        if answer is not None:
-            self._answers.move_to_end(key)
-        return answer
+    def get(self, key: Hashable) -> Thing | None:
+        thing = self._things.get(key)
+        if thing is not None:
+            self._things.move_to_end(key)
+        return thing
 
-    def put(self, key: Hashable, answer: Answer) -> Answer:
+    def put(self, key: Hashable, thing: Thing) -> Thing:
         """Keep an answer, and return it."""
-        before = self._answers.pop(key, None)
+        before = self._things.pop(key, None)
         if before is not None:
             self._room += _bytes(before)
-        self._answers[key] = answer
-        self._room -= _bytes(answer)
+        self._things[key] = thing
+        self._room -= _bytes(thing)
         while self._room < 0:
-            _, oldest = self._answers.popitem(last=False)
+            _, oldest = self._things.popitem(last=False)
             self._room += _bytes(oldest)
-        return answer
+        return thing
 
 
-def _bytes(answer: Answer) -> int:
-    return len(answer.body) + OVERHEAD_BYTES
+def _bytes(thing: Held) -> int:
+    return thing.held_bytes + OVERHEAD_BYTES

@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 from translog.errors import MalformedError
 from translog.formats.strict import parse_decimal
+from translog.pith.record import BASE32, SHORT_CHARS, SUFFIX_CHARS
 
 EVENT_ID = "sha256:"
 HASH_DIGITS = 64
@@ -67,3 +68,17 @@ def event_id(text: str) -> bytes:
     if not text.startswith(EVENT_ID):
         raise MalformedError(f"event id is {text[:80]!r}, want {EVENT_ID} and the hash in hex")
     return event_hash(text.removeprefix(EVENT_ID))
+
+
+def suffix(text: str) -> str:
+    """Read the part of a Pith Number that names a record in a path, or a beginning of it.
+
+    Raises:
+        MalformedError: it is not base32 in capitals, or not of one of these lengths.
+    """
+    if len(text) not in (*SHORT_CHARS, SUFFIX_CHARS) or not set(text) <= set(BASE32):
+        raise MalformedError(
+            f"record is {text[:40]!r}, want {SUFFIX_CHARS} characters of base32 in capitals,"
+            f" or the first {', '.join(map(str, SHORT_CHARS))}"
+        )
+    return text

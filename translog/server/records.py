@@ -1,30 +1,35 @@
-"""What the log holds, as documents: events, keys, and bundles and states of records."""
+"""What the log holds, as documents: events and keys; records in all their forms."""
 
-from hashlib import sha256
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any
 
 from starlette.requests import Request
 
-from translog.errors import MalformedError
 from translog.formats.canonical import canonical
 from translog.formats.note import NoteSigner
-from translog.log import bundler, lookup, reader
+from translog.log import bundler, reader
 from translog.log.registry import pith_key
+from translog.pith import linked
 from translog.pith.event import MAX_EVENT_BYTES
-from translog.pith.record import SUFFIX_CHARS
-from translog.server.answers import ANYONE, BRIEF, IMMUTABLE, JSON, Answer, Header
+from translog.server.answers import ANYONE, IMMUTABLE, JSON, Answer, Header
+from translog.server.documents import Document, seconds_of
 from translog.server.kept import Kept
+from translog.server.negotiation import JSON_LD, choose
 from translog.server.publishing import Publishing
-from translog.server.questions import event_hash
+from translog.server.questions import event_hash, suffix
 from translog.server.readers import Readers
 from translog.store.bodies import unpack
 from translog.store.database import Connection
 
-KEPT_BYTES = 16 << 20
-SHORT_SUFFIXES = (8, 12, 16)
+KEPT_BYTES = 64 << 20
+BY_ACCEPT = b"accept, accept-encoding"
+
+Bundle = dict[str, Any]
 
 
 class Records:
-    """What answers for documents."""
+    """What answers for documents. A record's are kept for as long as the checkpoint stays."""
 
     def __init__(
         self, publishing: Publishing, readers: Readers, signer: NoteSigner, base_url: str
@@ -33,7 +38,8 @@ class Records:
         self._readers = readers
         self._signer = signer
         self._base_url = base_url
-        self._kept = Kept(KEPT_BYTES)
+        self._kept = Kept[Document](KEPT_BYTES)
+        self._making: dict[Hashable, asyncio.Future[Document]] = {}
 
     async def event(self, request: Request) -> Answer:
         """GET /event/<sha256 hex>: an event's canonical content."""
@@ -51,58 +57,79 @@ class Records:
         """GET /keys.json: every key that entries may name, and the log's own."""
         own = pith_key(self._signer.verifier, self._base_url)
         content = await self._readers.ask(lambda db: reader.keys_json(db, own))
-        return _tagged(request, _document(content))
+        return Document(content, JSON).answer(request)
 
     async def bundle(self, request: Request) -> Answer:
         """GET /pith/<suffix>/bundle.json, and the same under /.well-known/"""
-        bundle, _ = await self._record(request)
-        return _tagged(request, bundle)
+        return await self._answer(request, "bundle", self._bundle)
 
     async def state(self, request: Request) -> Answer:
         """GET /pith/<suffix>/state.json"""
-        _, state = await self._record(request)
-        return _tagged(request, state)
+        return await self._answer(request, "state", self._state)
 
-    async def _record(self, request: Request) -> tuple[Answer, Answer]:
-        """Return a record's bundle and its state, kept for as long as the checkpoint stays."""
-        suffix = _suffix(request.path_params["suffix"])
-        size = self._publishing.checkpoint.size
-        keys = [(kind, suffix, size) for kind in ("bundle", "state")]
-        kept = [answer for answer in map(self._kept.get, keys) if answer is not None]
-        if len(kept) == 2:
-            return kept[0], kept[1]
-
-        def make(db: Connection) -> tuple[Answer, Answer]:
-            value = bundler.bundle(db, size, suffix, self._signer, self._base_url)
-            return _document(canonical(value)), _document(canonical(value["state"]))
-
-        bundle, state = await self._readers.ask(make)
-        return self._kept.put(keys[0], bundle), self._kept.put(keys[1], state)
-
-
-def _suffix(text: str) -> str:
-    """Read the part of a Pith Number that names a record in a path."""
-    if len(text) not in (*SHORT_SUFFIXES, SUFFIX_CHARS) or not set(text) <= lookup.ALPHABET:
-        raise MalformedError(
-            f"record is {text[:40]!r}, want {SUFFIX_CHARS} characters of base32 in capitals,"
-            f" or the first {', '.join(map(str, SHORT_SUFFIXES))}"
+    async def record(self, request: Request) -> Answer:
+        """GET /pith/<suffix>: the record, in the form that the client wants."""
+        media_type = choose(request.headers.get("accept"), (JSON_LD, JSON))
+        return await self._answer(
+            request, media_type, lambda value, size: self._linked(value, size, media_type)
         )
-    return text
+
+    def _bundle(self, value: Bundle, size: int) -> Document:
+        return Document(
+            canonical(value), JSON, *_where(value), changed_at=seconds_of(value["built_at"])
+        )
+
+    def _state(self, value: Bundle, size: int) -> Document:
+        return Document(
+            canonical(value["state"]),
+            JSON,
+            *_where(value),
+            changed_at=seconds_of(value["built_at"]),
+        )
+
+    def _linked(self, value: Bundle, size: int, media_type: str) -> Document:
+        origin = self._signer.verifier.name
+        content = linked.document(value, origin=origin, size=size, base_url=self._base_url)
+        return Document(
+            canonical(content),
+            media_type,
+            *_where(value),
+            changed_at=seconds_of(value["built_at"]),
+            vary=BY_ACCEPT,
+        )
+
+    async def _answer(
+        self, request: Request, form: str, made: Callable[[Bundle, int], Document]
+    ) -> Answer:
+        """Answer with a form of a record: a kept one, or one that is made once for all who ask."""
+        beginning = suffix(request.path_params["suffix"])
+        size = self._publishing.checkpoint.size
+        key = (form, beginning, size)
+        document = self._kept.get(key)
+        if document is None:
+
+            def make(db: Connection) -> Document:
+                value = bundler.bundle(db, size, beginning, self._signer, self._base_url)
+                return made(value, size)
+
+            document = self._kept.put(key, await self._once(key, make))
+        return document.answer(request)
+
+    async def _once(self, key: Hashable, make: Callable[[Connection], Document]) -> Document:
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.ensure_future(self._readers.ask(make))
+            making.add_done_callback(lambda made: self._made(key, made))
+        # One who gives up waiting must not take it away from the others.
+        return await asyncio.shield(making)
+
+    def _made(self, key: Hashable, made: asyncio.Future[Document]) -> None:
+        del self._making[key]
+        if not made.cancelled():
+            made.exception()  # looked at, even where everybody has given up waiting
 
 
-def _document(content: bytes) -> Answer:
-    return Answer(200, content, JSON, BRIEF, ANYONE, _tag(content))
-
-
-def _tag(content: bytes) -> Header:
-    return (b"etag", b'"%b"' % sha256(content).hexdigest()[:32].encode())
-
-
-def _tagged(request: Request, answer: Answer) -> Answer:
-    """Return the answer, or that it has not changed since the client had it."""
-    tag = _tag(answer.body)
-    asked = request.headers.get("if-none-match", "").encode("latin-1")
-    known = {each.strip().removeprefix(b"W/") for each in asked.split(b",")}
-    if tag[1] in known or b"*" in known:
-        return Answer(304, b"", JSON, BRIEF, ANYONE, tag)
-    return answer
+def _where(value: Bundle) -> tuple[Header, ...]:
+    """Say under which path a record is known for ever, whatever path it was asked by."""
+    resolver: str = value["links"]["resolver"]
+    return ((b"link", f'<{resolver}>; rel="canonical"'.encode("ascii", "ignore")),)

@@ -33,7 +33,7 @@ class Tiles:
     def __init__(self, publishing: Publishing, readers: Readers) -> None:
         self._publishing = publishing
         self._readers = readers
-        self._kept = Kept(KEPT_BYTES)
+        self._kept = Kept[Answer](KEPT_BYTES)
 
     async def answer(self, scope: Scope) -> Answer:
         """Return what is under a path that begins with /tile/ or /events/.

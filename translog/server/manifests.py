@@ -1,0 +1,56 @@
+"""What the registry says of itself: its keys, its mirrors, and the context of its linked data."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+
+from translog.formats.canonical import canonical
+from translog.formats.note import NoteSigner
+from translog.log.registry import pith_key
+from translog.pith.linked import CONTEXT
+from translog.pith.manifest import mirror, mirror_manifest, signing_key, signing_keys
+from translog.server.answers import JSON, Answer, Header
+from translog.server.documents import Document
+from translog.server.negotiation import JSON_LD
+from translog.server.publishing import Publishing
+from translog.server.readers import Readers
+from translog.store import log
+
+HOURLY: Header = (b"cache-control", b"public, max-age=3600")
+
+
+class Manifests:
+    """What answers for documents about the registry."""
+
+    def __init__(
+        self, publishing: Publishing, readers: Readers, signer: NoteSigner, base_url: str
+    ) -> None:
+        self._publishing = publishing
+        self._readers = readers
+        self._name = signer.verifier.name
+        self._key = pith_key(signer.verifier, base_url)
+        self._base_url = base_url
+        self._context = Document(canonical(CONTEXT), JSON_LD, cache=HOURLY)
+
+    async def context(self, request: Request) -> Answer:
+        """GET /pith-context.jsonld: what the members of linked data mean."""
+        return self._context.answer(request)
+
+    async def signing_keys(self, request: Request) -> Answer:
+        """GET /pith-signing-key.json: the keys of this registry, and from when until when."""
+        rows = [signing_key(self._key, valid_from=None, valid_until=None)]
+        return await self._answer(request, lambda now: signing_keys(rows, now))
+
+    async def mirrors(self, request: Request) -> Answer:
+        """GET /pith-mirrors.json: where these records are served."""
+        rows = [mirror(self._name, self._base_url, self._key, "primary")]
+        return await self._answer(request, lambda now: mirror_manifest(rows, now))
+
+    async def _answer(self, request: Request, made: Callable[[str], dict[str, Any]]) -> Answer:
+        size = self._publishing.checkpoint.size
+        # When the newest checkpoint was signed: before it, nobody said any of this.
+        now = await self._readers.ask(lambda db: log.read_signed_at(db, size))
+        text = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Document(canonical(made(text)), JSON, changed_at=now).answer(request)
