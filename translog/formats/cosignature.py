@@ -80,7 +80,7 @@ class Cosigner:
             MalformedError: `text` is not a checkpoint.
             UnavailableError: it is of type 0x06, and ML-DSA is not installed.
         """
-        checkpoint = Checkpoint.parse(text)
+        checkpoint = Checkpoint.parse_claim(text)  # what was signed, whether it is true or not
         wanted = TIME_BYTES + SIGNATURE_BYTES[self.key_type]
         if len(blob) != wanted:
             raise SignatureError(

@@ -39,6 +39,8 @@ def test_an_empty_tree_has_the_empty_root_and_no_other() -> None:
         MalformedError, match=r"^checkpoint: size 0 has root [0-9a-f]{64}, want e3b"
     ):
         Checkpoint.parse(f"{ORIGIN}\n0\n{ROOT}\n")
+    # As a claim, it can be told from bytes that say nothing.
+    assert Checkpoint.parse_claim(f"{ORIGIN}\n0\n{ROOT}\n") == replace(CHECKPOINT, size=0)
 
 
 BAD_BODIES = ["", "\n", "\n\n\n", f"{ORIGIN}\n7\n", f"{ORIGIN}\n7\n{ROOT}", f"\n7\n{ROOT}\n"]
@@ -58,8 +60,9 @@ BAD_BODIES += [f"{origin}\n7\n{ROOT}\n" for origin in ["a b", "a+b", "a\u00a0b",
 
 @pytest.mark.parametrize("text", BAD_BODIES, ids=lambda text: ascii(text)[:30])
 def test_any_other_text_is_malformed(text: str) -> None:
-    with pytest.raises(MalformedError, match=r"^checkpoint"):
-        Checkpoint.parse(text)
+    for parse in (Checkpoint.parse, Checkpoint.parse_claim):
+        with pytest.raises(MalformedError, match=r"^checkpoint"):
+            parse(text)
 
 
 def test_refusals_say_what_was_found_and_what_was_wanted() -> None:

@@ -9,9 +9,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from translog.errors import MalformedError, SignatureError
-from translog.formats import cosignature, keys, mldsa
+from translog.formats import keys, mldsa
 from translog.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from translog.formats.cosignature import ED25519, ML_DSA_44, Cosigned, Cosigner, CosigningKey, times
+from translog.formats.cosignature import (
+    ED25519,
+    ML_DSA_44,
+    Cosigned,
+    Cosigner,
+    CosigningKey,
+    message_of,
+    times,
+)
 from translog.formats.merkle import EMPTY_ROOT, leaf_hash
 from translog.formats.note import NoteSigner, Signature, Verifier, open_note, sign_note
 from translog.formats.strict import MAX_SIZE, format_base64
@@ -93,7 +101,7 @@ def test_the_time_is_signed_and_has_63_bits(key: CosigningKey) -> None:
         with pytest.raises(ValueError, match=r"want POSIX seconds$"):
             key.cosign(CHECKPOINT, time)
     # SPEC: "It MUST NOT exceed 2^63 - 1". Signed rightly all the same, for the check to be seen.
-    message = cosignature.message_of(key.cosigner, CHECKPOINT, 2**63)
+    message = message_of(key.cosigner, CHECKPOINT, 2**63)
     blob = (2**63).to_bytes(8, "big") + key.key.sign(message)
     with pytest.raises(SignatureError, match=r"has time 9223372036854775808, want at most 92233"):
         key.cosigner.verify(TEXT, blob)
@@ -127,6 +135,10 @@ def test_only_checkpoints_are_cosigned(key: CosigningKey) -> None:
         with pytest.raises(MalformedError):
             key.cosign(checkpoint, TIME)
     key.cosign(replace(CHECKPOINT, size=0, root=EMPTY_ROOT), TIME)
+    # Who signed a lie about the empty tree can be shown to have signed it.
+    lie = replace(CHECKPOINT, size=0)
+    blob = TIME.to_bytes(8, "big") + key.key.sign(message_of(key.cosigner, lie, TIME))
+    key.cosigner.verify(str(lie), blob)
     for text in ("hello\n", TEXT + "extension\n", TEXT[:-1]):
         with pytest.raises(MalformedError):
             key.cosigner.verify(text, key.cosign(CHECKPOINT, TIME).blob)

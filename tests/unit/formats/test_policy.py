@@ -149,6 +149,11 @@ def test_the_last_line_ends_too_and_a_file_cut_short_is_refused() -> None:
     for end in range(len(text) - 1, 0, -1):
         with pytest.raises(MalformedError):
             read(text[:end])
+    for cut in ("quorum none", f"{text}log", f"{text}# a comment"):
+        with pytest.raises(
+            MalformedError, match=r"^policy: last line does not end in a newline; i"
+        ):
+            read(cut)
 
 
 def test_octets_are_tab_newline_and_from_0x20_but_not_0x7f() -> None:
