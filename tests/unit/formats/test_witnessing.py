@@ -107,6 +107,7 @@ def test_refusals_of_requests_say_what_was_wanted() -> None:
         b"",
         b"\n",
         COSIGNATURES[:-1],
+        COSIGNATURES[:-1] + b"x",
         COSIGNATURES + b"\n",
         COSIGNATURES.replace("—".encode(), b"-", 1),
         b"\xff\n",
@@ -136,7 +137,8 @@ def test_a_size_is_written_as_it_was_read(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\n", b"7", b"7\n\n", b"07\n", b"-7\n", b"7 \n", b"\xff\n", b"9" * 30 + b"\n"]
+    "raw",
+    [b"", b"\n", b"7", b"77", b"7\n\n", b"07\n", b"-7\n", b"7 \n", b"\xff\n", b"9" * 30 + b"\n"],
 )
 def test_any_other_size_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedError, match=r"^size of a witness is "):
