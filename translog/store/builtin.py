@@ -1,0 +1,17 @@
+"""What comes with the package, read once.
+
+Trusted: who can write to the package can do anything anyway.
+"""
+
+from functools import cache
+from importlib import resources
+
+from translog.bitcoin.checkpoints import Checkpoints
+from translog.bitcoin.network import MAINNET
+
+
+@cache
+def checkpoints() -> Checkpoints:
+    """Return the built-in checkpoints of mainnet."""
+    file = resources.files("translog.data").joinpath("electrum-checkpoints.json")
+    return Checkpoints.parse(file.read_bytes(), MAINNET)
