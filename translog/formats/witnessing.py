@@ -9,10 +9,12 @@ Nothing here is verified: that is for the party who reads it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
+from typing import NamedTuple
 
 from translog.errors import MalformedError, TooLargeError
-from translog.formats.merkle import HASH_BYTES, Hash
+from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash
 from translog.formats.note import MAX_SIGNATURES, Signature
 from translog.formats.strict import format_base64, parse_base64, parse_decimal
 
@@ -72,6 +74,58 @@ def _parse_hashes(lines: Sequence[str]) -> tuple[Hash, ...]:
         if len(found) != HASH_BYTES:
             raise MalformedError(f"request: hash has {len(found)} bytes, want {HASH_BYTES}")
     return tuple(map(Hash, hashes))
+
+
+class Witnessed(NamedTuple):
+    """What a witness remembers of a log: the newest head that it cosigned.
+
+    Attributes:
+        size: 0 before the first.
+        root: of that size.
+        time: of the newest cosignature, in POSIX seconds; 0 before the first.
+        note: the checkpoint, with the log's signatures that were verified and the witness's own;
+            empty before the first.
+    """
+
+    size: int
+    root: Hash
+    time: int
+    note: bytes
+
+
+NEVER = Witnessed(0, EMPTY_ROOT, 0, b"")
+
+
+class Kind(Enum):
+    """What is wrong with a head that a log signed. The words are kept, and never change meaning."""
+
+    TWO_ROOTS = "two-roots"  # another root was cosigned at this size: proof that the log forked
+    EMPTY_TREE = "empty-tree"  # an empty tree with a root that it cannot have: proof, by itself
+    NO_PROOF = (
+        "no-proof"  # no proof from what was cosigned came with it: perhaps not the log's fault
+    )
+
+
+class Inconsistency(NamedTuple):
+    """A signed head that does not go with what a witness cosigned.
+
+    Attributes:
+        kind: what it shows.
+        origin: of the log whose trusted key signed it.
+        size: that it states.
+        root: that it states.
+        found: the note, with the log's signatures that were verified.
+        cosigned: the note that was cosigned last, at the time; empty for none.
+        proof: what came with it.
+    """
+
+    kind: Kind
+    origin: str
+    size: int
+    root: Hash
+    found: bytes
+    cosigned: bytes
+    proof: tuple[Hash, ...]
 
 
 def parse_cosignatures(raw: bytes) -> tuple[Signature, ...]:

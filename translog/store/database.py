@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
-from translog.store.migrations import apply_migrations, is_current
+from translog.store.migrations import LOG_SCHEMA, Schema, apply_migrations, has_any, is_current
 
 # Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
 PAGE_BYTES = 16_384
@@ -26,46 +26,46 @@ Connection = sqlite3.Connection
 """Under this name, what only passes a connection on need not know SQLite."""
 
 
-def create(path: Path) -> sqlite3.Connection:
+def create(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     """Make a new database with the current schema, or refuse when the file is there.
 
     After a crash half-way the file is there without a log in it: `init` names it.
     """
     if path.exists():
         raise ConflictError(f"{path} exists already")
-    return _open(path, "rwc")
+    return _open(path, "rwc", schema)
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     """Open for writing, and bring the schema up to date. The caller holds the log's lock."""
-    return _open(path, "rw")
+    return _open(path, "rw", schema)
 
 
-def open_editor(path: Path) -> sqlite3.Connection:
+def open_editor(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     """Open for a small write beside a running log, such as a change to the registry of keys."""
-    return _open(path, "rw", migrate=False)
+    return _open(path, "rw", schema, migrate=False)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     """Open for reading only. It sees the last commit, and never waits for the writer."""
     # Not mode=ro: a reader of a WAL database writes its -shm file. Where nobody can write one, and
     # no -wal is left over, nobody writes to the log either: the file is all there is.
     settled = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     with _opening(path, "ro&immutable=1" if settled else "rw") as connection:
         connection.execute("PRAGMA query_only = ON")
-        _require_current(connection, path)
+        _require_current(connection, path, schema)
     return connection
 
 
-def _open(path: Path, mode: str, *, migrate: bool = True) -> sqlite3.Connection:
+def _open(path: Path, mode: str, schema: Schema, *, migrate: bool = True) -> sqlite3.Connection:
     with _opening(path, mode) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if migrate:
-            apply_migrations(connection)
-        _require_current(connection, path)
+            apply_migrations(connection, schema)
+        _require_current(connection, path, schema)
     return connection
 
 
@@ -96,15 +96,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _require_current(connection: sqlite3.Connection, path: Path) -> None:
-    if is_current(connection):
+def _require_current(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    if is_current(connection, schema):
         return
+    noun = schema.noun
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not tables:
-        raise MalformedError(f"{path} is empty, and no log: put a backup's back in its place")
-    if "_sqlite_migrations" not in tables:
-        raise MalformedError(f"{path} is a database of something else, and no log")
-    raise MalformedError(f"{path} is not a log of this version: start its server once")
+        raise MalformedError(f"{path} is empty, and no {noun}: put a backup's back in its place")
+    if not has_any(connection, schema):
+        raise MalformedError(f"{path} is a database of something else, and no {noun}")
+    raise MalformedError(f"{path} is not a {noun} of this version: start its server once")
 
 
 @contextmanager

@@ -1,12 +1,27 @@
-"""The database's schema, step by step. Each step commits together with the record of itself."""
+"""The log's schema, step by step. Each step commits together with the record of itself.
+
+Other databases have a `Schema` of their own, beside the code that knows their rows.
+"""
 
 import sqlite3
+from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
 
 STEPS = {"0001_log"}
 
 migrations = Migrations("translog")
+
+
+class Schema(NamedTuple):
+    """What a kind of database is called, and the steps that make it."""
+
+    noun: str
+    migrations: Migrations
+    steps: set[str]
+
+
+LOG_SCHEMA = Schema("log", migrations, STEPS)
 
 
 @migrations(name="0001_log")
@@ -20,14 +35,23 @@ def log(db: Database) -> None:
         db.execute(statement)
 
 
-def apply_migrations(connection: sqlite3.Connection) -> None:
+def apply_migrations(connection: sqlite3.Connection, schema: Schema) -> None:
     """Bring the schema up to date."""
-    migrations.apply(_database(connection))
+    schema.migrations.apply(_database(connection))
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
+def is_current(connection: sqlite3.Connection, schema: Schema) -> bool:
     """Say whether every step has been applied, and none that this version does not know."""
-    return {step.name for step in migrations.applied(_database(connection))} == STEPS
+    return _applied(connection, schema) == schema.steps
+
+
+def has_any(connection: sqlite3.Connection, schema: Schema) -> bool:
+    """Say whether it is a database of this kind at all, of whatever version."""
+    return bool(_applied(connection, schema))
+
+
+def _applied(connection: sqlite3.Connection, schema: Schema) -> set[str]:
+    return {step.name for step in schema.migrations.applied(_database(connection))}
 
 
 def _database(connection: sqlite3.Connection) -> Database:

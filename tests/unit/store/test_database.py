@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
-from translog.store import database
+from translog.store import database, witness
 from translog.store.database import create, open_editor, open_reader, open_writer, transaction
 from translog.store.log import Identity, read_head, read_identity, write_identity
 
@@ -66,6 +66,17 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     for opened in (open_editor, open_reader):
         with pytest.raises(MalformedError, match="is a database of something else, and no log"):
             opened(path)
+
+
+def test_a_database_of_another_kind_of_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "witness.db"
+    with closing(create(path, witness.SCHEMA)):
+        pass
+    for opened in (open_editor, open_reader):
+        with pytest.raises(MalformedError, match="is a database of something else, and no log"):
+            opened(path)
+        with closing(opened(path, witness.SCHEMA)):
+            pass
 
 
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
