@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.simulators.payloads import attested
 from tests.unit.pith.sample import ALICE, BOB, MALLORY, NUMBER, RECORD, created, note_event
 from translog.errors import MalformedError, TranslogError
 from translog.formats.canonical import canonical, canonical_without, parse, parse_apart
@@ -231,11 +232,11 @@ POOL = [
     created(ALICE),
     created(BOB),
     first,
-    note_event(ALICE, payload={"n": 1}, prev_event=first["event_id"]),
-    note_event(ALICE, payload={"n": 2}, prev_event=first["event_id"]),
-    note_event(BOB, payload={"n": 3}, prev_event=first["event_id"]),
-    note_event(ALICE, payload={"n": 4}, supersedes=[first["event_id"]]),
-    note_event(BOB, payload={"n": 5}, supersedes=[first["event_id"]]),
+    note_event(ALICE, payload=attested(ALICE.public_key, 1), prev_event=first["event_id"]),
+    note_event(ALICE, payload=attested(ALICE.public_key, 2), prev_event=first["event_id"]),
+    note_event(BOB, payload=attested(BOB.public_key, 3), prev_event=first["event_id"]),
+    note_event(ALICE, payload=attested(ALICE.public_key, 4), supersedes=[first["event_id"]]),
+    note_event(BOB, payload=attested(BOB.public_key, 5), supersedes=[first["event_id"]]),
     note_event(MALLORY),
     note_event(ALICE, event_type="something_later"),
     note_event(ALICE, subject_pith_number=NUMBER[:-1] + "A"),

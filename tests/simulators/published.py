@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from tests.simulators.events import KEY, PITH_KEY, SIGNED_AT, created, signer
+from tests.simulators.payloads import attested
 from translog.formats.entry import Entry
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner
@@ -25,7 +26,7 @@ def small_event(number: int, key: SigningKey = KEY) -> event.Event:
         "event_type": "author_attestation",
         "subject_pith_number": "pith:2024:HAMJZSQVKL4VHWOAINCHUE26II",
         "target": "record",
-        "payload": {"number": number},
+        "payload": attested(key.public_key, number),
         "signer": signer(key),
         "created_at": "2026-06-01T00:00:00Z",
         "supersedes": [],

@@ -25,8 +25,9 @@ from translog.formats.keys import SigningKey
 from translog.formats.strict import shown
 from translog.pith import shape
 from translog.pith.key import FINGERPRINT_BYTES
-from translog.pith.receipt import check_receipt
-from translog.pith.record import PithNumber, check_number, parse_pith_number
+from translog.pith.kinds import record_created, time_beacon
+from translog.pith.kinds.table import ABOUT_LOGS, ABOUT_RECORDS
+from translog.pith.record import parse_pith_number
 from translog.pith.signature import NAMES as SIGNATURE_NAMES
 from translog.pith.signature import Signature, verify_signed
 
@@ -48,10 +49,10 @@ LISTED_TYPES: Mapping[str, str] = {
     "correction": "corrections",
     "mirror_hint": "mirror_hints",
 }
-RECORD_CREATED = "record_created"
-TIME_BEACON = "time_beacon"
-RECORD_TYPES = frozenset({RECORD_CREATED, *LISTED_TYPES})
-ORIGIN_TYPES = frozenset({TIME_BEACON})  # about a log, not a record: the subject is its origin
+RECORD_CREATED = record_created.TYPE
+TIME_BEACON = time_beacon.TYPE
+RECORD_TYPES = frozenset(ABOUT_RECORDS)
+ORIGIN_TYPES = frozenset(ABOUT_LOGS)  # about a log, not a record: the subject is its origin
 KNOWN_TYPES = RECORD_TYPES | ORIGIN_TYPES
 
 _APART = frozenset({"signature", "content_sha256", "event_id"})
@@ -72,17 +73,6 @@ _EVENT = _CONTENT | _APART
 _SIGNER_NAMES = ("signer_id", "signer_type", "key_id", "public_key_fingerprint")
 _SIGNER_MEMBERS = itemgetter(*_SIGNER_NAMES)
 _SIGNER = frozenset(_SIGNER_NAMES)
-_RECORD_CREATED = frozenset(
-    {
-        "canonical_record",
-        "canonical_sha256",
-        "receipt",
-        "attestation_state",
-        "source_kind",
-        "source_id",
-        "source_version",
-    }
-)
 
 
 # NamedTuples, not dataclasses: a log makes these for every event it is sent, and a frozen dataclass
@@ -165,22 +155,28 @@ def verify(event: Event, public_key: bytes) -> None:
 
 
 def check_subject(event: Event) -> None:
-    """Check that the event is about what it says it is about.
+    """Check that the event says what its type says, about what it says it is about.
 
     Raises:
-        MalformedError: the payload of a `record_created` has not its shape.
+        MalformedError: the payload is not one of its type.
         SubjectError: the subject is no Pith Number (or no origin of a log), or not that of the
             record in the payload, or the payload's parts are about different records.
+        VerificationError: a hash in the payload is not that of what stands beside it.
     """
+    payload = event.value["payload"]
+    fingerprint = event.signer.fingerprint
+    about_log = ABOUT_LOGS.get(event.event_type)
     try:
-        if event.event_type in ORIGIN_TYPES:
+        if about_log is None:
+            number = parse_pith_number(event.subject)
+        else:
             check_origin(event.subject)
-            return
-        number = parse_pith_number(event.subject)
     except MalformedError as error:
         raise SubjectError(f"subject of the {event.event_type} event: {error}") from error
-    if event.event_type == RECORD_CREATED:
-        _check_record_created(event.value["payload"], number)
+    if about_log is not None:
+        about_log(payload, event.subject, fingerprint)
+    elif (about_record := ABOUT_RECORDS.get(event.event_type)) is not None:
+        about_record(payload, number, fingerprint)
 
 
 def restore(content: bytes, signature: bytes, signed_at: str) -> dict[str, Any]:
@@ -307,25 +303,6 @@ def _check_hashes(value: Mapping[str, Any], digest: bytes) -> None:
     if value["event_id"] != f"sha256:{content_sha256}":
         stated = shape.event_id(value, "event_id", "event")
         raise HashError(f"event event_id is {stated}, computed sha256:{content_sha256}")
-
-
-def _check_record_created(payload: Mapping[str, Any], number: PithNumber) -> None:
-    if not payload.keys() >= _RECORD_CREATED:
-        lacks = sorted(_RECORD_CREATED - payload.keys())
-        raise MalformedError(f"record_created payload lacks {', '.join(lacks)}")
-    shape.label(payload, "attestation_state", "payload")
-    record = payload["canonical_record"]
-    digest = check_number(record, number)
-    computed = digest.hex()
-    if payload["canonical_sha256"] != computed:
-        raise SubjectError(
-            f"payload canonical_sha256 is {shown(payload['canonical_sha256'])}, computed {computed}"
-        )
-    for name, want in record["source"].items():
-        found = payload[f"source_{name}"]
-        if type(found) is not type(want) or found != want:
-            raise SubjectError(f"payload source_{name} is {shown(found)}, want {want!r}")
-    check_receipt(payload["receipt"], digest)
 
 
 def _complete(content: Mapping[str, Any], digest: bytes, signature: Signature) -> dict[str, Any]:

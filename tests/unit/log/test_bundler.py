@@ -22,6 +22,7 @@ from tests.simulators.events import (
     snapshot,
 )
 from tests.simulators.logs import NOW, new_log, sequencing, writing
+from tests.simulators.payloads import PAYLOADS, anchored
 from translog.errors import MalformedError, MissingError, TooLargeError, UnknownKeyError
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
@@ -75,13 +76,21 @@ def unchecked(value: dict[str, Any]) -> Admitted:
     )
 
 
+def payload_of(event_type: str, number: int, filler: str) -> dict[str, Any]:
+    if event_type == "record_created":
+        return {}
+    if event_type == "graph_snapshot":
+        return {"graph_snapshot": {"number": number, "filler": filler}, "verdict_id": None}
+    return PAYLOADS[event_type](number)
+
+
 def about(subject: str, event_type: str, number: int = 0, filler: str = "") -> dict[str, Any]:
     draft = {
         "schema_version": "1.0",
         "event_type": event_type,
         "subject_pith_number": subject,
         "target": "record",
-        "payload": {"number": number, "filler": filler},
+        "payload": payload_of(event_type, number, filler),
         "signer": signer(),
         "created_at": "2026-06-02T00:00:00Z",
         "supersedes": [],
@@ -209,8 +218,8 @@ def test_nobody_can_hide_a_record_by_writing_about_another(log: LogDirectory, ma
     # All of these are admitted: what only a record could disprove is not known at intake.
     add(
         log,
-        about(f"pith:1999:{SUFFIX}", "author_attestation"),
-        about(f"pith:2024:{SUFFIX[:25]}A", "author_attestation"),
+        about(f"pith:1999:{SUFFIX}", "storage_attestation"),
+        about(f"pith:2024:{SUFFIX[:25]}A", "storage_attestation"),
         about(f"pith:2024:{SUFFIX[:8]}{'A' * 18}", "correction"),
     )
     with pytest.raises(MissingError, match="is not in this log"):
@@ -253,7 +262,7 @@ def test_a_record_of_too_many_bytes_is_refused_before_they_are_all_unpacked(
     log: LogDirectory, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = pith_number(record(1))
-    filled = [about(number, "correction", n, "x" * 10_000) for n in range(20)]
+    filled = [about(number, "graph_snapshot", n, "x" * 10_000) for n in range(20)]
     add(log, created(1), *filled)
     monkeypatch.setattr(bundler, "MAX_BUNDLE_BYTES", 50_000)
     unpacked = []
@@ -279,7 +288,7 @@ def test_a_log_that_signs_events_itself_is_listed_once(log: LogDirectory, made: 
             event_type="timestamp_anchor",
             subject=number,
             target="record",
-            payload={},
+            payload=anchored(),
             created_at=NOW,
         )
         statements.append(writer, [stated])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulators import payloads
 from tests.simulators.events import KEY, PITH_KEY, SIGNER_ID, signer
 from tests.simulators.logs import NOW, ORIGIN, new_log, raws, writing
 from translog.errors import (
@@ -47,7 +48,7 @@ def beacon(signer: NoteSigner, **changes: Any) -> bytes:
         "event_type": "time_beacon",
         "subject": ORIGIN,
         "target": "log",
-        "payload": {"height": 1},
+        "payload": payloads.beacon(1),
         "created_at": NOW,
     }
     return statements.make(signer, **(wanted | changes))
@@ -116,7 +117,7 @@ def test_a_beacon_of_another_key_is_about_this_log_too(log: LogDirectory) -> Non
         "event_type": "time_beacon",
         "subject_pith_number": "other.example/log",
         "target": "log",
-        "payload": {},
+        "payload": payloads.beacon(),
         "signer": signer(),
         "created_at": "2026-06-01T00:00:00Z",
         "supersedes": [],

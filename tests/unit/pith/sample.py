@@ -6,6 +6,7 @@ from copy import deepcopy
 from importlib.resources import files
 from typing import Any
 
+from tests.simulators.payloads import attested
 from translog.formats.keys import SigningKey
 from translog.pith.event import sign
 from translog.pith.key import PINNED, PithKey, fingerprint_hex
@@ -38,7 +39,7 @@ def draft(key: SigningKey, **members: Any) -> dict[str, Any]:
         "event_type": "author_attestation",
         "subject_pith_number": NUMBER,
         "target": "record",
-        "payload": {},
+        "payload": attested(key.public_key),
         "signer": {
             "signer_id": "example.org",
             "signer_type": "author",

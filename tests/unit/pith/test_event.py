@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulators.payloads import PAYLOADS, beacon
 from tests.unit.pith.sample import (
     ALICE,
     BOB,
@@ -28,10 +29,10 @@ from translog.errors import (
 )
 from translog.formats.canonical import canonical
 from translog.pith.event import (
-    KNOWN_TYPES,
     MAX_CONTENT_BYTES,
     MAX_EVENT_BYTES,
     MAX_EVENT_DEPTH,
+    RECORD_TYPES,
     Event,
     check_subject,
     from_value,
@@ -70,7 +71,9 @@ def test_the_real_events_verify(value: Any) -> None:
     assert event.signed_at == value["signature"]["signed_at"]
 
 
-@pytest.mark.parametrize("value", [*EVENTS, note_event(ALICE, payload={"score": 0.5, "n": -0.0})])
+@pytest.mark.parametrize(
+    "value", [*EVENTS, note_event(ALICE, event_type="later", payload={"score": 0.5, "n": -0.0})]
+)
 def test_an_event_is_restored_from_what_a_log_keeps(value: Any) -> None:
     event = from_value(value)
     restored = restore(event.content, event.signature, event.signed_at)
@@ -221,7 +224,9 @@ def test_an_event_is_limited_in_size_and_depth() -> None:
 
     floats = [1e15] * (MAX_CONTENT_BYTES // 19)  # 4 bytes each as sent, 18 and a comma canonically
     sent = str(floats).replace("000000000000000.0", "e15").encode()
-    large = canonical(note_event(ALICE)).replace(b'"payload":{}', b'"payload":{"x":' + sent + b"}")
+    large = canonical(note_event(ALICE, payload={})).replace(
+        b'"payload":{}', b'"payload":{"x":' + sent + b"}"
+    )
     assert len(large) < MAX_EVENT_BYTES
     with pytest.raises(TooLargeError, match="event content has"):
         parse(large)
@@ -232,7 +237,7 @@ def test_an_event_is_limited_in_size_and_depth() -> None:
             inner = [inner]
         return {"x": inner}
 
-    deepest = note_event(ALICE, payload=nested(MAX_EVENT_DEPTH))
+    deepest = note_event(ALICE, event_type="later", payload=nested(MAX_EVENT_DEPTH))
     assert open_event(deepest, ALICE.public_key)
     deeper = changed(deepest, ("payload",), nested(MAX_EVENT_DEPTH + 1))
     with pytest.raises(MalformedError, match="deeper than 48"):
@@ -288,10 +293,20 @@ def test_each_member_of_a_record_created_payload_is_needed_and_others_are_kept()
 
 
 def test_subjects_of_every_known_type() -> None:
-    for event_type in KNOWN_TYPES - {"record_created"}:
-        check_subject(from_value(note_event(ALICE, event_type=event_type)))
-    beacon = note_event(ALICE, event_type="time_beacon", subject_pith_number="example.com/log")
-    check_subject(from_value(beacon))
+    for event_type in RECORD_TYPES - {"record_created", "author_attestation"}:
+        about = note_event(ALICE, event_type=event_type, payload=PAYLOADS[event_type](0))
+        check_subject(from_value(about))
+        wrong = note_event(ALICE, event_type=event_type, payload={})
+        with pytest.raises(MalformedError, match=f"{event_type} lacks"):
+            check_subject(from_value(wrong))
+    check_subject(from_value(note_event(ALICE)))
+    check_subject(from_value(beacon_about("example.com/log")))
+    with pytest.raises(SubjectError, match="subject of the time_beacon event"):
+        check_subject(from_value(beacon_about("a+b")))
+
+
+def beacon_about(origin: str) -> Any:
+    return note_event(ALICE, event_type="time_beacon", subject_pith_number=origin, payload=beacon())
 
 
 # ---- signing ----

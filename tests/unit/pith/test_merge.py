@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulators.payloads import PAYLOADS, attested
 from tests.unit.pith.sample import (
     ALICE,
     BOB,
@@ -63,7 +64,10 @@ def test_events_of_each_type_are_listed_under_it() -> None:
         "mirror_hint": "mirror_hints",
     }
     for event_type, name in names.items():
-        event = note_event(ALICE, event_type=event_type, payload={"a": 1})
+        payload = attested(ALICE.public_key)
+        if event_type in PAYLOADS:
+            payload = PAYLOADS[event_type](1)
+        event = note_event(ALICE, event_type=event_type, payload=payload)
         state = merged(event)
         assert state["current"][name] == [
             {key: event[key] for key in ("event_id", "target", "created_at", "signer", "payload")}
@@ -80,7 +84,7 @@ def test_an_unknown_type_is_counted_and_applied_and_in_no_list() -> None:
 
 def test_events_are_in_order_of_time_then_id_with_the_creation_first() -> None:
     late = created(ALICE, created_at="2026-06-09T00:00:00Z")
-    same = [note_event(ALICE, payload={"n": n}) for n in range(5)]
+    same = [note_event(ALICE, payload=attested(ALICE.public_key, n)) for n in range(5)]
     early = note_event(BOB, created_at="2026-05-01T00:00:00Z")
     state = merged(*same, early, late)
     assert state["applied_event_ids"] == [*ids(late, early), *sorted(ids(*same))]
@@ -153,9 +157,9 @@ def test_only_the_keys_given_count() -> None:
 
 # ---- between events ----
 
-first = note_event(ALICE, payload={"n": 0})
-left = note_event(ALICE, payload={"n": 1}, prev_event=first["event_id"])
-right = note_event(ALICE, payload={"n": 2}, prev_event=first["event_id"])
+first = note_event(ALICE, payload=attested(ALICE.public_key, 0))
+left = note_event(ALICE, payload=attested(ALICE.public_key, 1), prev_event=first["event_id"])
+right = note_event(ALICE, payload=attested(ALICE.public_key, 2), prev_event=first["event_id"])
 
 
 def test_two_events_after_one_by_the_same_key_are_an_equivocation() -> None:
@@ -174,16 +178,18 @@ def test_two_events_after_one_by_the_same_key_are_an_equivocation() -> None:
 
 
 def test_events_after_one_by_different_keys_or_after_none_are_not() -> None:
-    bobs = note_event(BOB, payload={"n": 2}, prev_event=first["event_id"])
-    chain = note_event(ALICE, payload={"n": 3}, prev_event=left["event_id"])
-    free = [note_event(ALICE, payload={"n": n}) for n in (7, 8)]
+    bobs = note_event(BOB, payload=attested(BOB.public_key, 2), prev_event=first["event_id"])
+    chain = note_event(ALICE, payload=attested(ALICE.public_key, 3), prev_event=left["event_id"])
+    free = [note_event(ALICE, payload=attested(ALICE.public_key, n)) for n in (7, 8)]
     state = merged(first, left, bobs, chain, *free)
     assert state["equivocations"] == [] and len(state["applied_event_ids"]) == 6
 
 
 def test_one_key_under_two_names_is_one_signer() -> None:
     renamed = {**left["signer"], "signer_id": "someone.else"}
-    other = note_event(ALICE, payload={"n": 2}, prev_event=first["event_id"], signer=renamed)
+    other = note_event(
+        ALICE, payload=attested(ALICE.public_key, 2), prev_event=first["event_id"], signer=renamed
+    )
     assert merged(first, left, other)["equivocation_count"] == 1
 
 
@@ -208,7 +214,7 @@ def test_two_creations_of_one_record_are_an_equivocation() -> None:
 
 
 def test_a_superseded_event_leaves_the_lists_and_stays_applied() -> None:
-    newer = note_event(ALICE, payload={"n": 9}, supersedes=ids(first))
+    newer = note_event(ALICE, payload=attested(ALICE.public_key, 9), supersedes=ids(first))
     state = merged(first, newer)
     assert listed(state) == ids(newer)
     assert sorted(state["applied_event_ids"]) == sorted(ids(first, newer))
@@ -219,23 +225,25 @@ def test_only_its_own_signer_supersedes_an_event() -> None:
 
 
 def test_a_superseded_event_does_not_come_back() -> None:
-    second = note_event(ALICE, payload={"n": 9}, supersedes=ids(first))
-    third = note_event(ALICE, payload={"n": 10}, supersedes=ids(second))
+    second = note_event(ALICE, payload=attested(ALICE.public_key, 9), supersedes=ids(first))
+    third = note_event(ALICE, payload=attested(ALICE.public_key, 10), supersedes=ids(second))
     assert listed(merged(first, second, third)) == ids(third)
 
 
 def test_a_creation_can_be_superseded_by_another_type() -> None:
     creation = created(ALICE)
-    gone = note_event(ALICE, event_type="correction", supersedes=ids(creation))
+    gone = note_event(
+        ALICE, event_type="correction", payload=PAYLOADS["correction"](0), supersedes=ids(creation)
+    )
     state = merged(creation, gone)
     assert state["current"]["record_created"] is None
     assert listed(state, "corrections") == ids(gone)
 
 
 def test_an_equivocation_cannot_be_undone_and_supersedes_nothing() -> None:
-    old = note_event(ALICE, payload={"n": 20})
+    old = note_event(ALICE, payload=attested(ALICE.public_key, 20))
     a = note_event(ALICE, prev_event=first["event_id"], supersedes=ids(old))
-    undo = note_event(ALICE, payload={"n": 21}, supersedes=ids(a))
+    undo = note_event(ALICE, payload=attested(ALICE.public_key, 21), supersedes=ids(a))
     state = merged(old, a, left, undo)
     assert state["equivocation_count"] == 1
     assert sorted(listed(state)) == sorted(ids(old, undo))

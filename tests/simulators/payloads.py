@@ -1,0 +1,109 @@
+"""A payload of every type that is about a record, right in all it says, and different by number."""
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from translog.formats.strict import format_base64
+from translog.pith.kinds import (
+    author_attestation,
+    block,
+    citation_signature,
+    correction,
+    graph_snapshot,
+    mirror_hint,
+    replication_record,
+    storage_attestation,
+)
+
+URL = "https://mirror.example"
+SUFFIX = "HAMJZSQVKL4VHWOAINCHUE26II"
+TIME = "2026-06-01T00:00:00Z"
+OTS_HEAD = bytes.fromhex("004f70656e54696d657374616d7073000050726f6f6600bf89e2e884e89294")
+
+
+def attested(public_key: bytes, number: int = 0) -> dict[str, Any]:
+    return author_attestation.build(
+        author_name="A. Author", public_key=public_key, statement=f"statement {number}"
+    )
+
+
+def stored(number: int = 0) -> dict[str, Any]:
+    content = b"capture %d" % number
+    return storage_attestation.build(
+        url="https://arxiv.org/pdf/2402.13753v1",
+        captured_at=TIME,
+        captured_sha256=sha256(content).hexdigest(),
+        captured_bytes=len(content),
+        media_type="application/pdf",
+        archive_url="https://web.archive.org/web/2026/https://arxiv.org/pdf/2402.13753v1",
+    )
+
+
+def cited(number: int = 0) -> dict[str, Any]:
+    return citation_signature.build(
+        relationship="extends",
+        cited_kind="arxiv",
+        cited_id="2306.15595",
+        claim_ids=["C1"],
+        context=f"context {number}",
+    )
+
+
+def replicated(number: int = 0) -> dict[str, Any]:
+    return replication_record.build(
+        kind="replication",
+        outcome="succeeded",
+        performed_at=TIME,
+        claim_ids=["C1", "C2"],
+        evidence_url="https://example.org/run",
+        evidence_sha256=sha256(b"run %d" % number).hexdigest(),
+        summary="the same numbers",
+    )
+
+
+def erratum(number: int = 0) -> dict[str, Any]:
+    return correction.build(
+        action=correction.ERRATUM, reason=f"the license is another, {number}", field="license"
+    )
+
+
+def mirrored(number: int = 0) -> dict[str, Any]:
+    return mirror_hint.build(name=f"Mirror {number}", base_url=URL, suffix=SUFFIX, status="active")
+
+
+def snapshot(number: int = 0) -> dict[str, Any]:
+    return graph_snapshot.build({"claims": {"items": [{"claim_id": "C1", "text": str(number)}]}})
+
+
+def anchored(number: int = 0, digest: bytes = bytes(32)) -> dict[str, Any]:
+    """Return an anchor whose proof has no operations: nobody who reads it would be convinced."""
+    return {
+        "proof_type": "opentimestamps",
+        "proof_version": "1.0",
+        "network": "regtest",
+        "event_id": f"sha256:{digest.hex()}",
+        "origin": "example.com/log",
+        "index": 0,
+        "tree_size": 1 + number,
+        "root_hash": bytes(32).hex(),
+        "ots_b64": format_base64(OTS_HEAD + b"\x01\x08" + digest),
+        "attestations": [block.build_block(7, bytes(80))],
+        "not_before": {"height": 6, "block_hash": bytes(32).hex()},
+    }
+
+
+def beacon(number: int = 0) -> dict[str, Any]:
+    return {"network": "regtest", **block.build_block(number, number.to_bytes(80, "little"))}
+
+
+PAYLOADS: Mapping[str, Callable[[int], dict[str, Any]]] = {
+    "graph_snapshot": snapshot,
+    "timestamp_anchor": anchored,
+    "storage_attestation": stored,
+    "citation_signature": cited,
+    "replication_record": replicated,
+    "correction": erratum,
+    "mirror_hint": mirrored,
+}
+"""All but those that follow from a record or a key."""
