@@ -13,7 +13,8 @@ TranslogError
 │   ├── HeaderError       a Bitcoin header lacks work, does not link, or is not the one there
 │   └── TimestampError    a timestamp ends in something else than the block it names
 ├── ForbiddenError        true, and not wanted from this key          (the operator's decision)
-│   └── UnknownKeyError
+│   ├── UnknownKeyError
+│   └── UnlistedError     a stranger's file names a server that nobody here listed
 ├── MissingError          there is no such thing here                 (nobody's fault)
 │   └── AmbiguousError    there are several; carries them
 ├── ConflictError         valid, but stale: try again from here       (nobody's fault)
@@ -85,6 +86,10 @@ class ForbiddenError(TranslogError):
 
 class UnknownKeyError(ForbiddenError):
     code = "unknown-key"
+
+
+class UnlistedError(ForbiddenError):
+    code = "not-listed"
 
 
 class MissingError(TranslogError):

@@ -1,0 +1,264 @@
+"""One request and its answer, with servers that are good, slow and hostile, on the loopback."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from threading import Event, Thread
+
+import pytest
+
+from translog.errors import (
+    BusyError,
+    MalformedError,
+    MissingError,
+    TooLargeError,
+    TranslogError,
+    UnavailableError,
+)
+from translog.net import exchange
+from translog.net.exchange import Exchange, refusal
+from translog.testing.loopback import Answer, Request, serving
+
+
+def ask(answer: Answer, *, limit: int = 100, seconds: float = 10.0) -> exchange.Answer:
+    with serving(lambda _: answer) as server, opened(server.url, seconds) as asking:
+        return asking.ask("GET", "x", limit)
+
+
+def opened(url: str, seconds: float = 10.0) -> Exchange:
+    return Exchange(url, timeout_seconds=seconds, headers={"Accept": "text/plain"})
+
+
+@contextmanager
+def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Let `talk` have each connection, after the request."""
+
+    def serve() -> None:
+        with suppress_closed():
+            while True:
+                connection, _ = listener.accept()
+                with closing(connection), suppress_closed():
+                    connection.recv(65536)
+                    talk(connection)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@contextmanager
+def suppress_closed() -> Iterator[None]:
+    with suppress(OSError):
+        yield
+
+
+def test_an_answer_is_its_status_and_its_bytes():
+    assert ask(Answer(body=b"hello")) == exchange.Answer(200, b"hello")
+    assert ask(Answer(status=404, body=b"Not found")) == exchange.Answer(404, b"Not found")
+    assert ask(Answer(status=500)) == exchange.Answer(500, b"")
+
+
+def test_what_is_sent_is_what_was_given():
+    def echo(request: Request) -> Answer:
+        return Answer(body=request.body)
+
+    with serving(echo) as server, opened(server.url + "/under/") as asking:
+        assert asking.ask("POST", "digest", 9, body=b"\x00\xff", headers={"X-One": "1"})[1] == (
+            b"\x00\xff"
+        )
+        asking.ask("GET", "", 9)
+    first, second = server.requests
+    assert (first.method, first.path) == ("POST", "/under/digest")
+    assert (first.headers["X-One"], first.headers["Accept"]) == ("1", "text/plain")
+    assert first.headers["User-Agent"].startswith("translog/")
+    assert (second.method, second.path, second.body) == ("GET", "/under/", b"")
+    assert first.connection == second.connection
+
+
+def test_a_connection_that_the_server_closed_is_opened_again():
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with raw_server(talk) as url, opened(url) as asking:
+        for _ in range(3):
+            assert asking.ask("GET", "x", 9).body == b"ok"
+
+
+def test_as_many_bytes_as_wanted_are_taken_and_not_one_more():
+    assert ask(Answer(body=bytes(100))).body == bytes(100)
+    for status in (200, 404):
+        with pytest.raises(TooLargeError, match="/x has more than the 100 bytes"):
+            ask(Answer(status=status, body=bytes(101)))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status):
+    with serving(lambda _: Answer(body=b"secret")) as inside:
+        answer = Answer(status=status, headers={"Location": inside.url})
+        with pytest.raises(MalformedError, match=f"answered {status}, a redirect"):
+            ask(answer)
+    assert inside.requests == []
+
+
+def test_a_packed_answer_is_refused():
+    with pytest.raises(MalformedError, match="content encoding 'gzip', want none"):
+        ask(Answer(headers={"Content-Encoding": "gzip"}, body=b"x"))
+
+
+def test_an_answer_that_is_cut_short_is_none():
+    with pytest.raises(UnavailableError, match="IncompleteRead"):
+        ask(Answer(body=b"half", length=8))
+
+
+def test_who_closes_without_a_word_is_not_available():
+    with pytest.raises(UnavailableError, match="RemoteDisconnected"):
+        ask(Answer(drop=True))
+
+
+def test_who_does_not_listen_is_not_available():
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    with (
+        opened(f"http://127.0.0.1:{port}") as asking,
+        pytest.raises(UnavailableError, match="NewConnectionError"),
+    ):
+        asking.ask("GET", "x", 9)
+
+
+def test_what_is_not_http_is_not_available():
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"220 mail\r\n")
+
+    with raw_server(talk) as url, opened(url) as asking:
+        check_unavailable(asking, "BadStatusLine")
+
+
+def check_unavailable(asking: Exchange, match: str) -> None:
+    with pytest.raises(UnavailableError, match=match):
+        asking.ask("GET", "x", 100)
+
+
+def slowly(start: bytes) -> Callable[[socket.socket], None]:
+    """Send `start`, and then a byte now and then for as long as anyone listens."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while not Event().wait(0.02):
+            connection.sendall(b"a")
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5",
+    ],
+)
+def test_who_sends_a_byte_now_and_then_is_cut_off_in_time(start):
+    began = time.monotonic()
+    with raw_server(slowly(start)) as url, opened(url, 0.2) as asking:
+        check_unavailable(asking, r"did not answer within 0\.2 s")
+    assert time.monotonic() - began < 5
+
+
+def test_who_says_nothing_is_cut_off_in_time():
+    with pytest.raises(UnavailableError, match=r"did not answer within 0\.1 s"):
+        ask(Answer(hang=True, length=5), seconds=0.1)
+
+
+def test_a_head_without_end_is_refused():
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200)
+
+    with raw_server(talk) as url, opened(url) as asking, pytest.raises(UnavailableError):
+        asking.ask("GET", "x", 9)
+
+
+def test_a_certificate_of_nobody_we_know_is_refused(tmp_path):
+    from tests.unit.net.certificates import certificate
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1)
+
+    with raw_server_without_reading(talk) as port, opened(f"https://127.0.0.1:{port}") as asking:
+        check_unavailable(asking, "SSLError|SSLCert")
+
+
+@contextmanager
+def raw_server_without_reading(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    def serve() -> None:
+        with suppress_closed():
+            connection, _ = listener.accept()
+            with closing(connection), suppress_closed():
+                talk(connection)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://a",
+        "//a",
+        "a",
+        "http://",
+        "http://a/?x",
+        "http://a/#x",
+        "http://[:",
+        "http://a:b",
+    ],
+)
+def test_what_is_no_base_url_is_refused(url):
+    with pytest.raises(MalformedError, match="URL"):
+        opened(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown():
+    with pytest.raises(MalformedError, match="names a user") as refused:
+        opened("http://alice:secret@example.com/")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "status, kind",
+    [
+        (404, MissingError),
+        (410, MissingError),
+        (429, BusyError),
+        (503, BusyError),
+        (400, UnavailableError),
+        (401, UnavailableError),
+        (500, UnavailableError),
+        (201, UnavailableError),
+    ],
+)
+def test_a_status_stands_for_an_error(status: int, kind: type[TranslogError]):
+    error = refusal(exchange.Answer(status, b"said\n" + b"x" * 500), "calendar")
+    assert type(error) is kind
+    assert str(error).startswith(rf"calendar answered {status}: 'said\nxxx")
+    assert len(str(error)) < 250
+    assert str(refusal(exchange.Answer(status, b""), "calendar")) == f"calendar answered {status}"
