@@ -26,6 +26,7 @@ STATUS = {
     "wrong-subject": 400,
     "not-included": 400,
     "inconsistent": 400,
+    "no-quorum": 400,
     "wrong-header": 400,
     "wrong-timestamp": 400,
     "key-not-permitted": 403,
