@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
 
-STEPS = {"0001_log"}
+STEPS = {"0001_log", "0003_titles"}
 
 migrations = Migrations("translog")
 
@@ -33,6 +33,12 @@ def log(db: Database) -> None:
     """
     for statement in LOG:
         db.execute(statement)
+
+
+@migrations(name="0003_titles")
+def titles(db: Database) -> None:
+    """Make the table of given texts. Not trusted: each can be compared with a hash in the log."""
+    db.execute(TITLES)
 
 
 def apply_migrations(connection: sqlite3.Connection, schema: Schema) -> None:
@@ -127,3 +133,13 @@ LOG = (
     ) STRICT, WITHOUT ROWID
     """,
 )
+
+# What the metadata of a record called the work: the record holds the hashes of these. NULL where
+# only the hash was given.
+TITLES = """
+    CREATE TABLE given_text (
+        leaf_index INTEGER PRIMARY KEY,
+        title TEXT,
+        abstract TEXT
+    ) STRICT
+    """
