@@ -32,6 +32,8 @@ from translog.errors import HeaderError, MalformedError
 
 PERIOD = 2016
 PERIOD_SECONDS = 14 * 24 * 60 * 60
+MAX_RETARGET = 4
+"""From one period to the next the target changes by this factor at most."""
 MEDIAN_BLOCKS = 11
 FINAL_CONFIRMATIONS = 6
 """A block that has so many on top of each other, itself among them, is called final."""
@@ -208,7 +210,7 @@ def retarget(bits: int, seconds: int, limit_bits: int) -> int:
         seconds: from its first block to its last: 2015 intervals, and yet compared with 2016.
         limit_bits: the easiest target there may be.
     """
-    seconds = min(max(seconds, PERIOD_SECONDS // 4), PERIOD_SECONDS * 4)
+    seconds = min(max(seconds, PERIOD_SECONDS // MAX_RETARGET), PERIOD_SECONDS * MAX_RETARGET)
     target = parse_target(bits) * seconds // PERIOD_SECONDS
     return compact(min(target, parse_target(limit_bits)))
 

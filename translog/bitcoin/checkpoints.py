@@ -12,7 +12,7 @@ Behind the newest checkpoint there is work alone: headers there are followed by 
 import json
 from dataclasses import dataclass
 
-from translog.bitcoin.chain import PERIOD, Head, check_whole, follow
+from translog.bitcoin.chain import MAX_RETARGET, PERIOD, Head, check_whole, follow
 from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader
 from translog.bitcoin.header import (
     HEADER_BYTES,
@@ -87,19 +87,35 @@ class Checkpoints:
             work=0,
         )
 
-    def verify(self, height: int, found: bytes) -> None:
-        """Check a block's hash against the checkpoint at its height, if there is one.
+    def verify(self, height: int, header: Header) -> None:
+        """Check a header against what is known of its height: its target, and maybe its hash.
+
+        Up to the end of the period behind the newest checkpoint each block's target is known, and
+        later ones cannot be much easier: so a made-up header takes the work of a real one. That
+        the hash is within the target is not checked here.
 
         Raises:
-            HeaderError: it is another.
+            MalformedError: its bits are no target.
+            HeaderError: it cannot be the block at that height.
         """
         index, place = divmod(height, PERIOD)
-        if place != PERIOD - 1 or index >= len(self.hashes) or self.hashes[index] == found:
+        what = f"header of block {height}"
+        if place == PERIOD - 1 and index < len(self.hashes) and self.hashes[index] != header.hash:
+            raise HeaderError(
+                f"{what}: is {display_hash(header.hash)}, and the checkpoint there is"
+                f" {display_hash(self.hashes[index])}"
+            )
+        if index <= len(self.hashes):
+            want = self.bits[index - 1] if index else self.network.genesis.bits
+            if header.bits != want:
+                raise HeaderError(f"{what}: has target {header.bits:#010x}, want {want:#010x}")
             return
-        raise HeaderError(
-            f"header of block {height}: is {display_hash(found)}, and the checkpoint there is"
-            f" {display_hash(self.hashes[index])}"
-        )
+        easiest = parse_target(self.bits[-1]) * MAX_RETARGET ** (index - len(self.hashes))
+        if parse_target(header.bits) > easiest:
+            raise HeaderError(
+                f"{what}: has target {header.bits:#010x}, which cannot follow from"
+                f" {self.bits[-1]:#010x} at the newest checkpoint"
+            )
 
     def needed(self, height: int) -> range | None:
         """Return the heights of the headers that tie a block to a checkpoint.
@@ -138,7 +154,8 @@ class Checkpoints:
         # All before the newest checkpoint in the run is tied by hashes, what follows, by work.
         height = heights[hashes[places[-1]]]
         follow(self.head(height), raw[places[-1] * HEADER_BYTES :])
-        return Segment(network=self.network, first=height - places[-1] + 1, raw=raw)
+        first = height - places[-1] + 1
+        return Segment(network=self.network, first=first, raw=raw, newest=self.newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,15 +166,23 @@ class Segment:
         network: the chain they are of.
         first: height of the first.
         raw: the headers, one after the other.
+        newest: height of the newest checkpoint of the network.
     """
 
     network: Network
     first: int
     raw: bytes
+    newest: int
+
+    @property
+    def last(self) -> int:
+        """The height of the last header."""
+        return self.first + len(self.raw) // HEADER_BYTES - 1
 
     def tip(self) -> int:
-        """Return the height of the last header. The chain goes on, but not here."""
-        return self.first + len(self.raw) // HEADER_BYTES - 1
+        """Return how far the chain goes at least: to the newest checkpoint, whose header may be
+        missing here."""
+        return max(self.last, self.newest)
 
     def header(self, height: int) -> GradedHeader:
         """Return a header.
@@ -165,9 +190,9 @@ class Segment:
         Raises:
             MissingError: its height is not among them.
         """
-        if not self.first <= height <= self.tip():
+        if not self.first <= height <= self.last:
             raise MissingError(
-                f"no header of block {height} here: there are those of {self.first} to {self.tip()}"
+                f"there are headers of blocks {self.first} to {self.last}, and none of {height}"
             )
         at = (height - self.first) * HEADER_BYTES
         header = Header(self.raw[at : at + HEADER_BYTES])

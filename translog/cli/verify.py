@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from translog.cli.exits import FAILED
+from translog.cli.exits import FAILED, OK
 from translog.cli.keyring import KEY, PublicKey
 from translog.cli.output import Output, counted, json_option
 from translog.errors import MalformedError
@@ -15,6 +15,7 @@ from translog.verify.heads import Heads
 
 MAX_FILE_BYTES = 17 << 20  # a bundle, and a little: larger ones are refused by what reads them
 PROOF = ".tlog-proof"
+TIMESTAMP = ".ots"
 
 MARKS: dict[Status, tuple[str, str]] = {
     "proved": ("proved", "ok"),
@@ -32,40 +33,99 @@ WIDTH = max(len(mark) for mark, _ in MARKS.values())
     "keys",
     type=KEY,
     multiple=True,
-    required=True,
     metavar="KEY",
     help="Whom you trust: a vkey, 64 digits of hex, a pinned name (pith.science) or a file with"
-    " a vkey or a key in JSON. Give it again for each key.",
+    " a vkey or a key in JSON. Give it again for each key. Needed for all but FILE.ots.",
+)
+@click.option(
+    "--of",
+    "content",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the one timestamp is about. Without it: FILE for FILE.ots.",
+)
+@click.option(
+    "--headers",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Bitcoin's block headers, 80 bytes each: such as those from the block in a timestamp to"
+    " the end of its period of 2016.",
 )
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, names: tuple[str, ...], keys: tuple[PublicKey, ...]) -> None:
+def verify(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    keys: tuple[PublicKey, ...],
+    content: Path | None,
+    headers: Path | None,
+) -> None:
     """Check files offline, and say of each what is proved, by which key, and what is not.
 
-    A FILE is a bundle, an event, a .tlog-proof or a checkpoint; what it is, is told by what is in
-    it. An event and its proof are given together: as EVENT and EVENT.tlog-proof, or as the only
-    event and the only proof. Nothing is trusted but the keys named. Two heads of one log among
-    the FILEs that have the same size and different roots are a failure: the log has forked.
+    A FILE is a bundle, an event, a .tlog-proof, a checkpoint or a timestamp (.ots); what it is,
+    is told by what is in it. An event and its proof are given together: as EVENT and
+    EVENT.tlog-proof, or as the only event and the only proof. Nothing is trusted but the keys
+    named. Two heads of one log among the FILEs that have the same size and different roots are a
+    failure: the log has forked.
+
+    A timestamp proves a time when the header of its block is tied to the chain: by --headers,
+    through a built-in checkpoint. One that shows no time is code 1, and one whose block's header
+    is not known is code 3.
     """
     output: Output = ctx.obj
+    if not keys and not all(name.endswith(TIMESTAMP) for name in names):
+        raise click.UsageError("Missing option '--key'.")
     trust = Trust(
         keys={key.public_key: key.name for key in keys},
         logs=tuple(key.verifier for key in keys if key.verifier is not None),
     )
     contents = {name: files.read(Path(name), limit=MAX_FILE_BYTES) for name in names}
+    stamps = {name: raw for name, raw in contents.items() if _kind(raw) == "timestamp"}
+    if content is not None and len(stamps) != 1:
+        raise click.UsageError(f"--of goes with one timestamp, and there are {len(stamps)}.")
+    if headers is not None and not stamps:
+        raise click.UsageError("--headers goes with a timestamp, and there is none.")
+    ends = _verify_documents(output, contents, stamps, trust)
+    if stamps:
+        ends |= _verify_timestamps(output, stamps, content, headers)
+    ctx.exit(FAILED if FAILED in ends else max(ends, default=OK))
+
+
+def _verify_documents(
+    output: Output, contents: dict[str, bytes], stamps: dict[str, bytes], trust: Trust
+) -> set[int]:
+    """Check everything but the timestamps, and return how the command could end for it."""
     proofs = _pair(contents)
-    failed = False
     heads = Heads(trust)
+    ends: set[int] = set()
     for name, raw in contents.items():
-        if name in proofs.values():
+        if name in proofs.values() or name in stamps:
             continue
         proof = proofs.get(name)
         findings = check_document(raw, trust, proof=None if proof is None else contents[proof])
         findings += _unused(raw, contents)
         findings += heads.look(proof or name, contents[proof or name])
-        failed = failed or any(finding.status == "failed" for finding in findings)
-        _show(output, name, proof, findings)
-    ctx.exit(FAILED if failed else 0)
+        end = FAILED if any(finding.status == "failed" for finding in findings) else OK
+        ends.add(end)
+        _show(output, name, proof, findings, ok=end == OK)
+    return ends
+
+
+def _verify_timestamps(
+    output: Output, stamps: dict[str, bytes], content: Path | None, headers: Path | None
+) -> set[int]:
+    """Check the timestamps, and return how the command could end for them."""
+    # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
+    from translog.cli import timestamps
+
+    sources = timestamps.sources(headers)
+    ends: set[int] = set()
+    for name, raw in stamps.items():
+        findings = timestamps.check(raw, content or timestamps.content_of(name), sources)
+        end = timestamps.end(findings)
+        ends.add(end)
+        _show(output, name, None, findings, ok=end == OK)
+    return ends
 
 
 def _pair(contents: dict[str, bytes]) -> dict[str, str]:
@@ -104,13 +164,15 @@ def _kind(raw: bytes) -> str:
         return "unknown"  # which `check_document` says, of this file
 
 
-def _show(output: Output, name: str, proof: str | None, findings: list[Finding]) -> None:
+def _show(
+    output: Output, name: str, proof: str | None, findings: list[Finding], *, ok: bool
+) -> None:
     if output.json:
         output.value(
             {
                 "file": name,
                 "proof": proof,
-                "ok": all(finding.status != "failed" for finding in findings),
+                "ok": ok,
                 "findings": [finding.to_json() for finding in findings],
             }
         )

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 
 from translog.bitcoin.checkpoints import Checkpoints
-from translog.bitcoin.network import MAINNET
+from translog.bitcoin.network import MAINNET, Network
 
 
 @cache
@@ -15,3 +15,8 @@ def checkpoints() -> Checkpoints:
     """Return the built-in checkpoints of mainnet."""
     file = resources.files("translog.data").joinpath("electrum-checkpoints.json")
     return Checkpoints.parse(file.read_bytes(), MAINNET)
+
+
+def checkpoints_of(network: Network) -> Checkpoints | None:
+    """Return the built-in checkpoints of a network, or None: only mainnet has some."""
+    return checkpoints() if network is MAINNET else None

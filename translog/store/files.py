@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
+from hashlib import file_digest
 from pathlib import Path
 
 from translog.errors import ConflictError, MissingError, UnavailableError
@@ -69,6 +70,22 @@ def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     if len(content) > limit:
         raise UnavailableError(f"{path} has more than {limit} bytes")
     return content
+
+
+def digest(path: Path, algorithm: str) -> bytes:
+    """Return the hash of a file of any size.
+
+    Raises:
+        MissingError: there is no such file.
+        UnavailableError: it cannot be read, or this machine has no such algorithm.
+    """
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, algorithm).digest()
+    except FileNotFoundError as error:
+        raise MissingError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"{path} cannot be hashed with {algorithm}: {error}") from error
 
 
 def read_private(path: Path) -> bytes:

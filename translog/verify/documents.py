@@ -1,7 +1,7 @@
 """Check a file offline, and say in a sentence each what it proves, to whom, and what it does not.
 
-A file is one of four things, told apart by what is in it: a bundle, an event, a proof that an
-event was logged, or a log's checkpoint. An event can be given with its proof.
+A file is one of five things, told apart by what is in it: a bundle, an event, a proof that an
+event was logged, a log's checkpoint, or a timestamp. An event can be given with its proof.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,9 @@ from translog.pith import bundle as pith_bundle
 from translog.verify.findings import Finding, Status, Trust, failed, not_shown
 from translog.verify.logged import check_alone, check_checkpoint, check_event
 
-Kind = Literal["bundle", "event", "proof", "checkpoint"]
+Kind = Literal["bundle", "event", "proof", "checkpoint", "timestamp"]
+
+TIMESTAMP_START = b"\0OpenTimestamps\0"
 
 # How a step of `pith.bundle.inspect` stands where the whole bundle is the question.
 _STATUS: dict[pith_bundle.Status, Status] = {
@@ -35,6 +37,8 @@ def recognise(raw: bytes) -> Kind:
     """
     if raw.startswith(FIRST_LINE.encode()):
         return "proof"
+    if raw.startswith(TIMESTAMP_START):
+        return "timestamp"
     if raw.lstrip()[:1] == b"{":
         value = canonical.parse(raw, limit=pith_bundle.MAX_BUNDLE_BYTES)
         if "bundle_type" in value:
@@ -45,7 +49,8 @@ def recognise(raw: bytes) -> Kind:
         return "checkpoint"
     start = raw[:80].decode(errors="replace")
     raise MalformedError(
-        f"{start!r} is not the start of a bundle, an event, a tlog-proof or a checkpoint"
+        f"{start!r} is not the start of a bundle, an event, a tlog-proof, a checkpoint or a"
+        " timestamp"
     )
 
 
@@ -63,6 +68,7 @@ def check_document(raw: bytes, trust: Trust, *, proof: bytes | None = None) -> l
         "event": lambda: check_event(raw, trust, proof),
         "proof": lambda: check_alone(raw, trust),
         "checkpoint": lambda: check_checkpoint(raw, trust),
+        "timestamp": lambda: _check_timestamp(raw),
     }
     try:
         kind = recognise(raw)
@@ -71,6 +77,13 @@ def check_document(raw: bytes, trust: Trust, *, proof: bytes | None = None) -> l
         return checks[kind]()
     except (MalformedError, VerificationError, UnknownKeyError) as error:
         return [failed("document", error)]
+
+
+def _check_timestamp(raw: bytes) -> list[Finding]:
+    # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
+    from translog.verify.timestamps import check_file
+
+    return check_file(raw, None, ())
 
 
 def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:

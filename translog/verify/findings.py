@@ -28,7 +28,7 @@ class Finding:
     sentence: str
     code: str | None = None
 
-    def to_json(self) -> dict[str, str | None]:
+    def to_json(self) -> dict[str, object]:
         """Return the form for programs."""
         return {
             "name": self.name,

@@ -45,7 +45,7 @@ def test_the_built_in_checkpoints_are_electrums() -> None:
 def test_a_run_of_real_headers_knows_its_heights() -> None:
     raw = (SHARED / HEADERS).read_bytes()
     segment = checkpoints().tie(raw)
-    assert (segment.first, segment.tip(), segment.network) == (FIRST, LAST, MAINNET)
+    assert (segment.first, segment.last, segment.network) == (FIRST, LAST, MAINNET)
     known = segment.header(830_000)
     assert (known.height, known.grade) == (830_000, CHECKPOINT_LINKED)
     # As block explorers show block 830000.
@@ -55,9 +55,9 @@ def test_a_run_of_real_headers_knows_its_heights() -> None:
     needed = checkpoints().needed(830_000)
     assert needed == range(830_000, 830_592)
     part = checkpoints().tie(raw[80 * (needed.start - FIRST) : 80 * (needed.stop - FIRST)])
-    assert (part.first, part.tip()) == (830_000, NEWEST_THERE)
+    assert (part.first, part.last) == (830_000, NEWEST_THERE)
     for height in (829_999, 830_592, -1):
-        with pytest.raises(MissingError, match=f"^no header of block {height} here"):
+        with pytest.raises(MissingError, match=f"and none of {height}$"):
             part.header(height)
 
 
@@ -87,10 +87,10 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
     assert ours.tie(raw) == replace(ours.tie(raw), first=0, raw=raw)
     for start, stop in ((0, PERIOD), (PERIOD - 1, PERIOD), (PERIOD - 1, PERIOD + 5), (5, 2030)):
         segment = ours.tie(raw[80 * start : 80 * stop])
-        assert (segment.first, segment.tip()) == (start, stop - 1)
+        assert (segment.first, segment.last) == (start, stop - 1)
     # A run that begins right behind the newest checkpoint holds none, and goes on from it.
     behind = ours.tie(raw[80 * PERIOD :])
-    assert (behind.first, behind.tip()) == (PERIOD, PERIOD + 33)
+    assert (behind.first, behind.last) == (PERIOD, PERIOD + 33)
     for start, stop in ((0, PERIOD - 1), (PERIOD + 1, PERIOD + 9)):
         with pytest.raises(
             HeaderError, match=r"^block headers: from [0-9a-f]{64} to .* block 2015$"
@@ -101,7 +101,7 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
 def test_behind_the_newest_checkpoint_every_rule_is_checked() -> None:
     ours, raw = toy()
     good = raw[80 * (PERIOD - 3) : 80 * (PERIOD + 12)]
-    assert ours.tie(good).tip() == PERIOD + 11
+    assert ours.tie(good).last == PERIOD + 11
     head = follow(genesis_head(TOY), raw[80 : 80 * (PERIOD + 12)])
     easy = mined(head.hash, time=head.times[-1] + 9, bits=TOY.limit_bits)
     with pytest.raises(HeaderError, match=r"^header of block 2028: has target 0x207fffff, want"):
@@ -135,14 +135,50 @@ def test_it_is_known_which_headers_tie_a_block() -> None:
     assert ours.needed(-1) is None
 
 
-def test_another_block_where_a_checkpoint_is_contradicts_it() -> None:
+def test_a_header_is_compared_with_what_is_known_of_its_height() -> None:
     ours, raw = toy()
-    right = Header(raw[80 * (PERIOD - 1) :][:80]).hash
-    ours.verify(PERIOD - 1, right)
-    with pytest.raises(HeaderError, match=r"^header of block 2015: is 0{64}, and the checkpoint"):
-        ours.verify(PERIOD - 1, bytes(32))
-    for height in (0, PERIOD - 2, PERIOD, 2 * PERIOD - 1):
-        ours.verify(height, bytes(32))  # nothing is known about these
+    headers = [Header(raw[80 * n :][:80]) for n in range(PERIOD + 2)]
+    for height in (0, 1, PERIOD - 2, PERIOD - 1, PERIOD, PERIOD + 1):
+        ours.verify(height, headers[height])
+    other = mined(bytes(32), time=0, bits=headers[1].bits)
+    ours.verify(PERIOD - 2, other)  # only the target is known there
+    with pytest.raises(HeaderError, match=r"^header of block 2015: is [0-9a-f]{64}, and the check"):
+        ours.verify(PERIOD - 1, other)
+    # Up to the end of the next period, the target is known to the bit.
+    for height in (PERIOD, 2 * PERIOD - 1):
+        with pytest.raises(
+            HeaderError, match=f"^header of block {height}: has target 0x207fffff, w"
+        ):
+            ours.verify(height, other)
+    with pytest.raises(HeaderError, match=r"^header of block 2014: has target "):
+        ours.verify(PERIOD - 2, headers[PERIOD])
+
+
+def test_far_behind_the_checkpoints_a_target_cannot_be_much_easier() -> None:
+    bits = 0x1F00FFFF
+    far = Checkpoints(network=TOY, hashes=(bytes(32),), bits=(bits,))
+    four, five = 0x1F03FFFC, 0x1F03FFFD
+    assert parse_target(four) == 4 * parse_target(bits)
+    ours = mined(bytes(32), time=0, bits=0x207FFFFF)
+
+    def with_bits(easier: int) -> Header:
+        return Header(ours.raw[:72] + easier.to_bytes(4, "little") + ours.raw[76:])
+
+    far.verify(2 * PERIOD, with_bits(four))
+    far.verify(3 * PERIOD, with_bits(five))
+    with pytest.raises(
+        HeaderError, match=r"^header of block 4032: has target 0x1f03fffd, which ca"
+    ):
+        far.verify(2 * PERIOD, with_bits(five))
+
+
+def test_the_tip_of_a_segment_is_the_newest_checkpoint_at_least() -> None:
+    ours, raw = toy()
+    short = ours.tie(raw[80 * PERIOD - 160 : 80 * PERIOD])
+    assert (short.last, short.tip()) == (PERIOD - 1, PERIOD - 1)
+    early = replace(short, newest=5 * PERIOD - 1)
+    assert (early.last, early.tip()) == (PERIOD - 1, 5 * PERIOD - 1)
+    assert ours.tie(raw).tip() == PERIOD + 33
 
 
 def test_a_chain_is_followed_from_checkpoints_only() -> None:

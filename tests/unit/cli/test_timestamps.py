@@ -1,0 +1,145 @@
+"""`translog verify FILE.ots`: the file beside it, headers in a file, and how the command ends."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.shared import SHARED, needs
+from tests.simulators.timestamps import in_block, pending
+from translog.bitcoin.ots import MAGIC, file_head
+from translog.cli.main import run
+from translog.verify.documents import TIMESTAMP_START, recognise
+
+HEADERS = "bitcoin/mainnet-headers-822528-830592.bin"
+PROOF, CONTENT = "ots/tx-c92630dc.bin.ots", "ots/tx-c92630dc.bin"
+LATER = "ots/tx-0780506b.bin.ots"
+real = needs(HEADERS, PROOF, CONTENT, LATER)
+FILE = b"what is stamped\n"
+
+
+def translog(*arguments: object) -> int:
+    return run([str(each) for each in arguments])
+
+
+def stamp(folder: Path, tail: bytes, name: str = "file.txt") -> Path:
+    (folder / name).write_bytes(FILE)
+    path = folder / f"{name}.ots"
+    path.write_bytes(file_head("sha256", sha256(FILE).digest()) + tail)
+    return path
+
+
+@real
+def test_a_time_is_proved_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert translog("verify", SHARED / PROOF, "--headers", SHARED / HEADERS) == 0
+    said = capsys.readouterr().out
+    assert "proved         the timestamp is of this file, sha256 8745053" in said
+    assert (
+        "proved         the file existed before 2024-02-11T18:17:37Z (block 830000, final,"
+        " checkpoint-linked)" in said
+    )
+
+
+@real
+def test_the_segment_alone_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = (SHARED / HEADERS).read_bytes()
+    segment = tmp_path / "segment"
+    segment.write_bytes(raw[80 * (830_000 - 822_528) : -80])
+    assert translog("verify", SHARED / PROOF, "--headers", segment, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is True
+    assert found["findings"][1]["block"]["grade"] == "checkpoint-linked"
+    # One header short of the checkpoint, and it is tied to nothing.
+    segment.write_bytes(raw[80 * (830_000 - 822_528) : -160])
+    assert translog("verify", SHARED / PROOF, "--headers", segment) == 1
+    assert "there is no checkpoint" in capsys.readouterr().err
+
+
+@real
+def test_a_block_whose_header_is_not_known_is_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert translog("verify", SHARED / LATER, "--headers", SHARED / HEADERS) == 3
+    assert "there are headers of blocks 822528 to 830592, and none of 831333" in (
+        capsys.readouterr().out
+    )
+    assert translog("verify", SHARED / PROOF, "--json") == 3
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@real
+def test_another_file_is_1_and_nothing_is_proved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.write_bytes((SHARED / CONTENT).read_bytes() + b"\n")
+    arguments = ("verify", SHARED / PROOF, "--headers", SHARED / HEADERS, "--of", other)
+    assert translog(*arguments) == 1
+    said = capsys.readouterr().out
+    assert "FAILED         timestamp is of a file with sha256 8745" in said
+    assert "existed" not in said
+    other.write_bytes((SHARED / CONTENT).read_bytes())
+    assert translog(*arguments) == 0
+
+
+@real
+def test_without_the_file_the_hash_is_what_is_proved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "alone.ots"
+    alone.write_bytes((SHARED / PROOF).read_bytes())
+    assert translog("verify", alone, "--headers", SHARED / HEADERS) == 0
+    said = capsys.readouterr().out
+    assert (
+        "not shown      that it is about a file you have: it is about one with sha256 8745" in said
+    )
+    assert "proved         a file with that sha256 existed before 2024-02-11" in said
+
+
+def test_a_promise_is_no_time_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stamp(tmp_path, pending("https://alice.example.com"))
+    assert translog("verify", path) == 1
+    assert "calendar https://alice.example.com has promised" in capsys.readouterr().out
+
+
+def test_bad_bytes_are_1_and_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = stamp(tmp_path, b"\xf0" + b"\xff" * 300_000)
+    assert translog("verify", path) == 1
+    assert "FAILED         timestamp has 3000" in capsys.readouterr().out
+    assert translog("verify", stamp(tmp_path, b"\x09")) == 1
+    assert "FAILED         timestamp cannot be read: Unknown operation" in capsys.readouterr().out
+
+
+def test_a_file_that_is_named_and_absent_is_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stamp(tmp_path, in_block(7))
+    for option in ("--of", "--headers"):
+        assert translog("verify", path, option, tmp_path / "nothing") == 3
+        assert "nothing: there is no such file" in capsys.readouterr().err
+
+
+def test_a_timestamp_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    assert MAGIC.startswith(TIMESTAMP_START)
+    assert recognise(MAGIC) == "timestamp"
+    path = stamp(tmp_path, in_block(7))
+    renamed = path.rename(tmp_path / "renamed")
+    assert translog("verify", renamed) == 2  # without a key only FILE.ots, by its name
+    assert translog("verify", renamed, "--key", "pith.science") == 3
+
+
+def test_options_that_say_nothing_about_the_files_are_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [stamp(tmp_path, in_block(7), name) for name in ("a", "b")]
+    assert translog("verify", *paths, "--of", tmp_path / "a") == 2
+    assert "--of goes with one timestamp, and there are 2" in capsys.readouterr().err
+    assert translog("verify", tmp_path / "a", "--key", "pith.science", "--headers", paths[0]) == 2
+    assert "--headers goes with a timestamp, and there is none" in capsys.readouterr().err
+
+
+def test_the_worst_of_several_is_how_it_ends(tmp_path: Path) -> None:
+    unknown = stamp(tmp_path, in_block(7), "unknown")
+    waiting = stamp(tmp_path, pending("https://alice.example.com"), "waiting")
+    assert translog("verify", unknown) == 3
+    assert translog("verify", unknown, waiting) == 1
+    assert translog("verify", waiting, unknown) == 1
