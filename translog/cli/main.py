@@ -27,6 +27,7 @@ COMMANDS = (
     "verify",
     "audit",
     "fsck",
+    "mirror",
     "export",
     "backup",
 )

@@ -89,6 +89,11 @@ class Bundle:
         return str(self.value["pith_number"])
 
     @property
+    def built_at(self) -> str:
+        """When its signer says it was made, to the second."""
+        return str(self.value["built_at"])
+
+    @property
     def events(self) -> Sequence[Mapping[str, Any]]:
         """Its events as JSON values, unchecked."""
         events: Sequence[Mapping[str, Any]] = self.value["events"]

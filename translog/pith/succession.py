@@ -1,0 +1,55 @@
+"""One bundle after another: what a source that goes on serving a record owes to who holds a copy.
+
+A bundle says when it was made, under its own signature, and its events are for ever. So of two
+bundles about one record by one key, the later one holds every event of the earlier; if it does
+not, the two together convict whoever signed them, and no further knowledge is needed.
+"""
+
+from typing import Any, NamedTuple
+
+from translog.errors import ConflictError, SubjectError
+from translog.pith.bundle import Bundle
+
+
+class Succession(NamedTuple):
+    """What a later bundle has beside an earlier one.
+
+    Attributes:
+        added: whole events of the later that the earlier lacks, in the later one's order.
+        dropped: ids of events of the earlier that the later lacks, in the earlier one's order.
+    """
+
+    added: tuple[dict[str, Any], ...]
+    dropped: tuple[str, ...]
+
+
+def succeed(earlier: Bundle, later: Bundle) -> Succession:
+    """Compare two verified bundles about one record by one key.
+
+    Raises:
+        SubjectError: they are about two records, or signed by two keys.
+        ConflictError: `later` was made before `earlier`: an old answer, which shows nothing.
+    """
+    if later.pith_number != earlier.pith_number:
+        raise SubjectError(f"bundle is about {later.pith_number}, want {earlier.pith_number}")
+    if later.signature.fingerprint != earlier.signature.fingerprint:
+        raise SubjectError(
+            f"bundle is signed by key {later.signature.fingerprint}, and the one before it by"
+            f" {earlier.signature.fingerprint}"
+        )
+    # Both are YYYY-MM-DDTHH:MM:SSZ, which sorts as it reads.
+    if later.built_at < earlier.built_at:
+        raise ConflictError(
+            f"bundle about {later.pith_number} was made at {later.built_at}, and the one held"
+            f" at {earlier.built_at}: it is an old one"
+        )
+    held, now = ids(earlier), ids(later)
+    return Succession(
+        added=tuple(dict(event) for event in later.events if event["event_id"] not in held),
+        dropped=tuple(event_id for event_id in held if event_id not in now),
+    )
+
+
+def ids(bundle: Bundle) -> dict[str, None]:
+    """Return the ids that a bundle's events state, in order."""
+    return dict.fromkeys(str(event["event_id"]) for event in bundle.events)
