@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
 
-STEPS = {"0001_log", "0003_titles"}
+STEPS = {"0001_log", "0002_anchors", "0003_titles"}
 
 migrations = Migrations("translog")
 
@@ -32,6 +32,18 @@ def log(db: Database) -> None:
     signed head, `fsck`, and everyone who kept a checkpoint would tell.)
     """
     for statement in LOG:
+        db.execute(statement)
+
+
+@migrations(name="0002_anchors")
+def anchors(db: Database) -> None:
+    """Make the tables of anchoring.
+
+    Not trusted: a path ends in a block or it does not, and `fsck` computes them all again. Who can
+    write here can make us stamp too often or not at all, and say "final" of what is not; nobody
+    who verifies believes it.
+    """
+    for statement in ANCHORS:
         db.execute(statement)
 
 
@@ -143,3 +155,77 @@ TITLES = """
         abstract TEXT
     ) STRICT
     """
+
+ANCHORS = (
+    # A number that grows with every change to these tables, and up to where it is known that the
+    # log holds nothing but its own anchors and beacons since the last stamp: one row.
+    """
+    CREATE TABLE anchoring (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL,
+        quiet_to INTEGER NOT NULL
+    ) STRICT
+    """,
+    "INSERT INTO anchoring VALUES (1, 0, 0)",
+    # A checkpoint that was given to calendars, as it was published then. Block, grade and path are
+    # those that were verified: NULL where none is, or is no more.
+    """
+    CREATE TABLE anchor (
+        anchor_id INTEGER PRIMARY KEY,
+        network TEXT NOT NULL,
+        size INTEGER NOT NULL CHECK (size > 0),
+        note BLOB NOT NULL,
+        made_at INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'attested', 'confirmed', 'final', 'lost')),
+        changed_at INTEGER NOT NULL,
+        height INTEGER,
+        header BLOB CHECK (length(header) = 80),
+        grade TEXT,
+        path BLOB,
+        CHECK ((state IN ('confirmed', 'final')) = (height IS NOT NULL)),
+        CHECK ((height IS NULL) = (header IS NULL)),
+        CHECK ((height IS NULL) = (grade IS NULL)),
+        CHECK ((height IS NULL) = (path IS NULL))
+    ) STRICT
+    """,
+    "CREATE INDEX anchor_cover ON anchor (state, size, height)",
+    # What one calendar has answered for one anchor: to the tip, and later with a path to a block.
+    """
+    CREATE TABLE stamp (
+        anchor_id INTEGER NOT NULL REFERENCES anchor,
+        calendar TEXT NOT NULL,
+        submitted_at INTEGER NOT NULL,
+        ask_after INTEGER NOT NULL,
+        pending BLOB NOT NULL,
+        attested BLOB,
+        PRIMARY KEY (anchor_id, calendar)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Blocks that the log has stated, or is about to: then the leaf is NULL.
+    """
+    CREATE TABLE beacon (
+        height INTEGER PRIMARY KEY,
+        network TEXT NOT NULL,
+        header BLOB NOT NULL CHECK (length(header) = 80),
+        made_at INTEGER NOT NULL,
+        leaf_index INTEGER,
+        is_lost INTEGER NOT NULL DEFAULT 0 CHECK (is_lost IN (0, 1))
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX beacon_leaf ON beacon (leaf_index)",
+    # Leaves [start, stop) that an anchor's being final is told of, up to `position` so far.
+    """
+    CREATE TABLE announcement (
+        announcement_id INTEGER PRIMARY KEY,
+        anchor_id INTEGER NOT NULL REFERENCES anchor,
+        start INTEGER NOT NULL,
+        stop INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        made_at INTEGER NOT NULL,
+        log_size INTEGER NOT NULL,
+        is_again INTEGER NOT NULL CHECK (is_again IN (0, 1)),
+        state TEXT NOT NULL CHECK (state IN ('open', 'done', 'lost', 'replaced')),
+        CHECK (0 <= start AND start <= position AND position <= stop)
+    ) STRICT
+    """,
+)
