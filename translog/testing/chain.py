@@ -114,7 +114,7 @@ class RegtestChain:
             nBits=REGTEST.limit_bits,
             vtx=[coinbase, *spending],
         )
-        header = _worked(content.get_header().serialize())
+        header = worked(content.get_header().serialize())
         self.blocks[height] = Block(header.raw + content.serialize()[HEADER_BYTES:], money)
         self._headers.append(header)
         return height
@@ -174,7 +174,7 @@ def _commit(money: Money, message: bytes) -> Any:
     )
 
 
-def _worked(raw: bytes) -> Header:
+def worked(raw: bytes) -> Header:
     """Return the header with the first nonce whose hash meets the target."""
     for nonce in count():
         header = raw[: NONCE.start] + nonce.to_bytes(4, "little")
