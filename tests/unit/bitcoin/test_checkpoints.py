@@ -147,7 +147,7 @@ def test_a_header_is_compared_with_what_is_known_of_its_height() -> None:
     # Up to the end of the next period, the target is known to the bit.
     for height in (PERIOD, 2 * PERIOD - 1):
         with pytest.raises(
-            HeaderError, match=f"^header of block {height}: has target 0x207fffff, w"
+            HeaderError, match=f"^header of block {height}: has target 0x207fffff, want"
         ):
             ours.verify(height, other)
     with pytest.raises(HeaderError, match=r"^header of block 2014: has target "):
@@ -170,6 +170,23 @@ def test_far_behind_the_checkpoints_a_target_cannot_be_much_easier() -> None:
         HeaderError, match=r"^header of block 4032: has target 0x1f03fffd, which ca"
     ):
         far.verify(2 * PERIOD, with_bits(five))
+
+
+def test_a_run_over_several_checkpoints_is_tied_to_the_newest() -> None:
+    one, raw = toy()
+    head = follow(genesis_head(TOY), raw[80:])
+    raw += run(head, 2 * PERIOD + 3 - head.height)
+    second, after = Header(raw[80 * (2 * PERIOD - 1) :][:80]), Header(raw[-80:])
+    both = Checkpoints(network=TOY, hashes=(*one.hashes, second.hash), bits=(*one.bits, after.bits))
+    for start in (0, PERIOD, PERIOD + 7, 2 * PERIOD):
+        segment = both.tie(raw[80 * start :])
+        assert (segment.first, segment.last) == (start, 2 * PERIOD + 3)
+    known = both.tie(raw[80 * 2000 : 80 * 2020])
+    assert known.header(2000).header.raw == raw[80 * 2000 :][:80]
+    assert known.header(2019).header.raw == raw[80 * 2019 :][:80]
+    for height in (1999, 2020, -1, 0):
+        with pytest.raises(MissingError, match=f"^there are headers of .* and none of {height}$"):
+            known.header(height)
 
 
 def test_the_tip_of_a_segment_is_the_newest_checkpoint_at_least() -> None:

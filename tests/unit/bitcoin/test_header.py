@@ -128,6 +128,7 @@ def test_writing_a_target_loses_its_low_bits_only(target: int) -> None:
 def test_work_is_the_number_of_hashes_to_expect() -> None:
     assert work(0x1D00FFFF) == 0x100010001  # as `chainwork` of the genesis block says
     assert work(0x207FFFFF) == 2
+    assert work(compact(1)) == 2**255
 
 
 def test_hashes_are_shown_the_other_way_round_and_read_strictly() -> None:

@@ -1,15 +1,21 @@
 """`translog verify FILE.ots`: the file beside it, headers in a file, and how the command ends."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.shared import SHARED, needs
+from tests.simulators.headers import TOY, toy_chain
 from tests.simulators.timestamps import in_block, pending
+from translog.bitcoin.chain import PERIOD
+from translog.bitcoin.checkpoints import Checkpoints
+from translog.bitcoin.header import Header
 from translog.bitcoin.ots import MAGIC, file_head
 from translog.cli.main import run
+from translog.store import builtin
 from translog.verify.documents import TIMESTAMP_START, recognise
 
 HEADERS = "bitcoin/mainnet-headers-822528-830592.bin"
@@ -28,6 +34,39 @@ def stamp(folder: Path, tail: bytes, name: str = "file.txt") -> Path:
     path = folder / f"{name}.ots"
     path.write_bytes(file_head("sha256", sha256(FILE).digest()) + tail)
     return path
+
+
+def small_chain(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Path, Header]:
+    """Stand a chain of one period in for Bitcoin's. Return its headers in a file, and one."""
+    network = replace(TOY, proves=True)
+    raw = TOY.genesis.raw + toy_chain(PERIOD)
+    last, after = (Header(raw[80 * (PERIOD - 1 + n) :][:80]) for n in (0, 1))
+    only = Checkpoints(network=network, hashes=(last.hash,), bits=(after.bits,))
+    monkeypatch.setattr(builtin, "checkpoints", lambda: only)
+    monkeypatch.setattr(builtin, "checkpoints_of", lambda network: only)
+    path = folder / "headers"
+    path.write_bytes(raw)
+    return path, Header(raw[80 * 2000 :][:80])
+
+
+def test_a_time_is_proved_with_headers_and_0(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers, block = small_chain(monkeypatch, tmp_path)
+    stamped = tmp_path / "root.ots"
+    stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2000))
+    assert translog("verify", stamped, "--headers", headers) == 0
+    assert "existed before 2011-02-16T20:36:42Z (block 2000, final, checkpoint-linked)" in (
+        capsys.readouterr().out
+    )
+    stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2001))
+    assert translog("verify", stamped, "--headers", headers) == 0  # all blocks there have one root
+    stamped.write_bytes(file_head("sha256", b"r" * 32) + in_block(2000))
+    assert translog("verify", stamped, "--headers", headers) == 1
+    assert "FAILED         timestamp: leads to 7272" in capsys.readouterr().out
+    headers.write_bytes(headers.read_bytes()[80 * 7 : 80 * 2010])
+    assert translog("verify", stamped, "--headers", headers) == 1
+    assert "there is no checkpoint" in capsys.readouterr().err
 
 
 @real
