@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.simulators.payloads import attested
 from tests.unit.pith.sample import ALICE, BOB, MALLORY, NUMBER, RECORD, created, note_event
+from tests.unit.pith.test_quick import is_told_quickly, whole
 from translog.errors import MalformedError, TranslogError
 from translog.formats.canonical import canonical, canonical_without, parse, parse_apart
 from translog.pith import bundle, event
@@ -263,3 +264,15 @@ def test_a_merge_depends_on_neither_order_nor_repetition(data: Any, chosen: set[
     contradicted = {e for each in want["equivocations"] for e in each["event_ids"]}
     assert len(want["applied_event_ids"]) == want["valid_event_count"] - len(contradicted)
     assert not contradicted & set(want["applied_event_ids"])
+
+
+@given(text=spelled | compact | floating | deep)
+def test_quick_reading_reads_what_slow_reading_does_and_nothing_else(text: bytes) -> None:
+    try:
+        value = parse(text, limit=LIMIT)
+    except MalformedError:
+        value = "unknown"
+    event_ = whole({**note_event(ALICE), "event_type": "a later one", "payload": {"x": value}})
+    raw = canonical(event_)
+    is_told_quickly(raw)
+    is_told_quickly(raw.replace(b'{"x":' + canonical(value), b'{"x":' + text))

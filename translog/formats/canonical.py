@@ -47,8 +47,8 @@ def canonical(value: Any) -> bytes:
 
 def canonical_exact(value: Any) -> bytes:
     """Return the same of a value that is known to be `made_of` EXACT: nobody looks again."""
-    compact = _compact(value)
-    return _standard(value) if compact is None else compact
+    text = compact(value)
+    return _standard(value) if text is None else text
 
 
 def _standard(value: Any) -> bytes:
@@ -73,8 +73,8 @@ def parse(raw: bytes, *, limit: int, depth: int = MAX_DEPTH) -> Any:
     """
     value = _read(raw, limit)
     if made_of(value, EXACT, depth):
-        compact = _compact(value)
-        if compact is not None and len(compact) == len(raw):
+        text = compact(value)
+        if text is not None and len(text) == len(raw):
             return value
     return _decide(raw, value, depth)
 
@@ -94,8 +94,8 @@ def parse_apart(
     value = _read(raw, limit)
     if type(value) is dict and made_of(value, EXACT, depth):
         members = value.copy()
-        cut = _compact({name: members.pop(name) for name in apart if name in members})
-        rest = _compact(members)
+        cut = compact({name: members.pop(name) for name in apart if name in members})
+        rest = compact(members)
         if rest is not None and cut is not None:
             # {a} and {b} make {a,b}: two braces less and a comma more. {} adds nothing.
             saved = 1 if len(rest) > 2 and len(cut) > 2 else 2
@@ -141,8 +141,8 @@ def _read(raw: bytes, limit: int) -> Any:
         raise MalformedError(f"json: {error}") from error
 
 
-def _compact(value: Any) -> bytes | None:
-    """Return the sorted compact form that orjson writes, or None where it refuses to."""
+def compact(value: Any) -> bytes | None:
+    """Return the canonical bytes of a value `made_of` EXACT, or None where orjson cannot tell."""
     try:
         return orjson.dumps(value, option=_SORTED)
     except orjson.JSONEncodeError:

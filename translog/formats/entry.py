@@ -39,10 +39,7 @@ class Entry(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the 129 bytes whose leaf hash is in the tree."""
-        content, key, signature = self
-        if (len(content), len(key), len(signature)) != _LENGTHS:
-            raise ValueError(f"entry of {[len(part) for part in self]} bytes, want 32, 32 and 64")
-        return _TYPE + content + key + signature
+        return encode(*self)
 
     @classmethod
     def parse(cls, encoded: bytes) -> "Entry":
@@ -56,6 +53,14 @@ class Entry(NamedTuple):
         if encoded[0] != ED25519:
             raise MalformedError(f"entry has signature type {encoded[0]:#04x}, want 0x01 (Ed25519)")
         return cls(content_sha256=encoded[1:33], key_sha256=encoded[33:65], signature=encoded[65:])
+
+
+def encode(content_sha256: bytes, key_sha256: bytes, signature: bytes) -> bytes:
+    """Return the entry of these."""
+    if (len(content_sha256), len(key_sha256), len(signature)) != _LENGTHS:
+        lengths = len(content_sha256), len(key_sha256), len(signature)
+        raise ValueError(f"entry of {lengths} bytes, want 32, 32 and 64")
+    return _TYPE + content_sha256 + key_sha256 + signature
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:

@@ -23,8 +23,9 @@ def of_hash(content_sha256: bytes) -> int:
 
 def of_subject(subject: str) -> int:
     """Return the prefix of a Pith Number's digest; of a hash of any other subject."""
-    if subject.startswith("pith:"):
-        return range_of_suffix(subject[NUMBER_PREFIX_CHARS:])[0]
+    if subject.startswith("pith:"):  # then it is a Pith Number
+        bits = base32_bits(subject[NUMBER_PREFIX_CHARS:][:LONGEST])
+        return (bits >> LONGEST * BITS_A_CHAR - BITS) - (1 << BITS - 1)
     return of_hash(sha256(subject.encode()).digest())
 
 

@@ -15,6 +15,7 @@ from translog.formats.keys import check_public_key
 from translog.formats.note import Verifier
 from translog.pith.event import ORIGIN_TYPES, RECORD_TYPES, TIME_BEACON, Event
 from translog.pith.key import PithKey
+from translog.pith.quick import Created
 from translog.pith.shape import MAX_LABEL_CHARS
 from translog.store import log
 from translog.store import registry as rows
@@ -41,7 +42,7 @@ class Registry:
     version: int
     signers: Mapping[str, SignerRow]
 
-    def permit(self, event: Event) -> bytes:
+    def permit(self, event: Event | Created) -> bytes:
         """Return the public key of the event's signer, if it may write this event.
 
         The event is not verified here: whoever claims this key may not hold it.

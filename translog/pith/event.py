@@ -254,13 +254,14 @@ def _event(value: dict[str, Any], content: bytes) -> Event:
 def _signer(value: Any) -> Signer:
     members = _SIGNER_MEMBERS(shape.exact(value, _SIGNER, "signer"))
     try:
-        return _signer_of(members)
+        return signer_of(members)
     except TypeError:  # what cannot be hashed is not a string either, and refused
-        return _signer_of.__wrapped__(members)
+        return signer_of.__wrapped__(members)
 
 
 @lru_cache(maxsize=1024)  # the same few sign everything; what is refused is never kept
-def _signer_of(members: tuple[Any, ...]) -> Signer:
+def signer_of(members: tuple[Any, ...]) -> Signer:
+    """Check the members of a signer, in the order of _SIGNER_NAMES, or raise MalformedError."""
     value = dict(zip(_SIGNER_NAMES, members, strict=True))
     return Signer(
         shape.label(value, "signer_id", "signer"),

@@ -141,13 +141,27 @@ def check_number(record: Any, number: PithNumber) -> bytes:
     """
     check_record(record)
     digest = sha256(canonical_exact(record)).digest()  # of nothing else, as was just checked
-    bits = int.from_bytes(digest[:_SUFFIX_BYTES], "big") >> _SPARE_BITS
-    year = record["metadata"]["submitted_at"][:4]
-    if base32_bits(number.suffix) != bits or number.year != year:
+    if not is_number(str(number), record["metadata"]["submitted_at"][:4], digest):
         raise SubjectError(
             f"canonical_record has number {_number(record, digest)}, want {str(number)!r}"
         )
     return digest
+
+
+def is_number(text: str, year: str, digest: bytes) -> bool:
+    """Say whether `text` is the Pith Number of a record of this year with this hash.
+
+    Raises:
+        MalformedError: it ends in what is not base32.
+    """
+    # The other way round, `b32encode`, takes three times as long: every event comes by here.
+    bits = int.from_bytes(digest[:_SUFFIX_BYTES], "big") >> _SPARE_BITS
+    head = f"pith:{year}:"
+    return (
+        len(text) == len(head) + SUFFIX_CHARS
+        and text.startswith(head)
+        and base32_bits(text[len(head) :]) == bits
+    )
 
 
 def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
