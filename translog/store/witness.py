@@ -7,6 +7,7 @@ fork.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
@@ -28,6 +29,7 @@ TABLES = (
     """
     CREATE TABLE witnessed (
         origin TEXT PRIMARY KEY,
+        origin_sha256 BLOB NOT NULL UNIQUE CHECK (length(origin_sha256) = 32),
         size INTEGER NOT NULL CHECK (size >= 0),
         root BLOB NOT NULL CHECK (length(root) = 32),
         time INTEGER NOT NULL CHECK (time >= 0),
@@ -103,6 +105,14 @@ class Records:
             ).fetchone()
         return Witnessed(*row) if row else NEVER
 
+    def read_note(self, origin_sha256: bytes) -> bytes:
+        """Return the note that was cosigned last of the log with that hash; empty for none."""
+        with database.translated("database"):
+            row = self._db.execute(
+                "SELECT note FROM witnessed WHERE origin_sha256 = ?", (origin_sha256,)
+            ).fetchone()
+        return row[0] if row else b""
+
     def replace(self, origin: str, old: Witnessed, new: Witnessed) -> None:
         """Remember a new head in place of `old`.
 
@@ -137,7 +147,10 @@ class Records:
 
     def add_key(self, origin: str, vkey: str) -> bool:
         """Let a key sign for a log, which becomes known by it; return whether that is new."""
-        self._db.execute("INSERT OR IGNORE INTO witnessed VALUES (?, ?, ?, ?, ?)", (origin, *NEVER))
+        self._db.execute(
+            "INSERT OR IGNORE INTO witnessed VALUES (?, ?, ?, ?, ?, ?)",
+            (origin, sha256(origin.encode()).digest(), *NEVER),
+        )
         return (
             self._db.execute(
                 "INSERT OR IGNORE INTO witnessed_key VALUES (?, ?)", (vkey, origin)

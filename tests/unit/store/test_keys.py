@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
+from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.note import open_note, sign_note
-from translog.store.keys import read_key, write_key
+from translog.formats.strict import format_base64
+from translog.store.keys import (
+    make_cosigning_key,
+    read_cosigning_key,
+    read_key,
+    write_cosigning_key,
+    write_key,
+)
 
 SEED = bytes(range(32))
 NAME = "example.com/log"
@@ -60,3 +68,34 @@ def test_every_other_line_is_refused_and_none_is_quoted(tmp_path: Path) -> None:
         with pytest.raises(MalformedError, match=r"log\.key") as caught:
             read_key(path)
         assert encoded[4:20] not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("key_type", [ED25519, ML_DSA_44])
+def test_a_key_that_cosigns_is_read_as_it_was_written(tmp_path: Path, key_type: int) -> None:
+    path = tmp_path / "witness.key"
+    signer = make_cosigning_key(NAME, key_type, SEED)
+    write_cosigning_key(path, signer, SEED)
+    found = read_cosigning_key(path)
+    assert found.cosigner == signer.cosigner
+    assert found.cosigner.key_type == key_type
+    key_id = signer.cosigner.key_id.hex()
+    encoded = format_base64(bytes([key_type]) + SEED)
+    assert path.read_text() == f"PRIVATE+KEY+{NAME}+{key_id}+{encoded}\n"
+    with pytest.raises(ConflictError):
+        write_cosigning_key(path, signer, SEED)
+    with pytest.raises(MalformedError, match=r"witness\.key is not an Ed25519 private key"):
+        read_key(path)
+    path.write_text(path.read_text().replace(key_id, "00000000"))
+    with pytest.raises(MalformedError, match="key id is '00000000', and not that of the key"):
+        read_cosigning_key(path)
+    path.chmod(0o644)
+    with pytest.raises(UnavailableError, match="mode 0644, want 0600"):
+        read_cosigning_key(path)
+
+
+def test_a_key_that_signs_notes_does_not_cosign(tmp_path: Path) -> None:
+    write_key(tmp_path / "log.key", NAME, SEED)
+    with pytest.raises(MalformedError, match="has key type 0x01, want one that cosigns: 04 or 06"):
+        read_cosigning_key(tmp_path / "log.key")
+    with pytest.raises(MalformedError, match="cosigner: name is 'a b'"):
+        make_cosigning_key("a b", ED25519, SEED)
