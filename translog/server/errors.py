@@ -173,10 +173,11 @@ def problem(error: TranslogError) -> Answer:
     }
     if isinstance(error, AmbiguousError):
         body["candidates"] = error.candidates
-    return Answer(kind.status, orjson.dumps(body), PROBLEM, NO_STORE, ANYONE, *_headers(error))
+    return Answer(kind.status, orjson.dumps(body), PROBLEM, NO_STORE, ANYONE, *headers_of(error))
 
 
-def _headers(error: TranslogError) -> list[Header]:
+def headers_of(error: TranslogError) -> list[Header]:
+    """Return what an error says in headers: when to come again, or how."""
     if isinstance(error, MethodError):
         return [(b"allow", error.allowed.encode())]
     if isinstance(error, RateError):

@@ -14,13 +14,16 @@ IPV6_CLIENT_BITS = 64  # a customer's line gets that many addresses, or more
 
 
 class Rates:
-    """The buckets of every client seen lately. One event is one token.
+    """The buckets of every client seen lately. One event (or what `noun` says) is one token.
 
     Whoever has a token left may send, and a batch may go into debt, which is then waited off:
     so no batch is too large for ever, and nobody gets more than the rate in the long run.
     """
 
-    def __init__(self, per_second: float, steady: Callable[[], float]) -> None:
+    def __init__(
+        self, per_second: float, steady: Callable[[], float], noun: str = "events"
+    ) -> None:
+        self._noun = noun
         self._per_second = per_second
         self._steady = steady
         self._full: OrderedDict[str, float] = OrderedDict()  # when each bucket is full again
@@ -35,7 +38,7 @@ class Rates:
         wait = self._full.get(client, 0.0) - self._steady() - 1.0
         if wait >= 0.0:
             raise RateError(
-                f"client {client} sent more than {self._per_second:g} events a second",
+                f"client {client} sent more than {self._per_second:g} {self._noun} a second",
                 ceil(wait) or 1,
             )
 

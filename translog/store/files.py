@@ -11,6 +11,7 @@ from translog.errors import ConflictError, MissingError, UnavailableError
 
 MAX_FILE_BYTES = 1 << 20
 PRIVATE = 0o600
+LOG_ADVICE = "a log has one writer; add through its server's URL, or stop it first"
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -110,12 +111,12 @@ def read_private(path: Path) -> bytes:
 
 
 class Lock:
-    """The right to write to a log, held from construction to `close` or the process's end.
+    """The right to be the one writer, held from construction to `close` or the process's end.
 
     The kernel drops it with the process, however that ends, so there is nothing to clean up.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, advice: str = LOG_ADVICE) -> None:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -126,8 +127,7 @@ class Lock:
             holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise ConflictError(
-                f"{path.parent} is being written by process {holder or 'unknown'}:"
-                " a log has one writer; add through its server's URL, or stop it first"
+                f"{path.parent} is being written by process {holder or 'unknown'}: {advice}"
             ) from error
         except OSError as error:  # a file system without locks
             os.close(self._descriptor)

@@ -64,7 +64,7 @@ class WitnessDirectory:
         Raises:
             ConflictError: another process is.
         """
-        with closing(Lock(self.path / LOCK)):
+        with closing(Lock(self.path / LOCK, "a witness has one; stop it first")):
             yield
 
     def open_writer(self) -> Records:
