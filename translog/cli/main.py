@@ -30,6 +30,7 @@ COMMANDS = (
     "mirror",
     "export",
     "backup",
+    "witness",
 )
 
 

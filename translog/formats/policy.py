@@ -121,6 +121,27 @@ def parse_policy(raw: bytes) -> Policy:
     Raises:
         MalformedError: any breach of the specification; the message says in which line.
     """
+    reading = _read(raw)
+    if not reading.quorum:
+        raise MalformedError("policy has no quorum line, want one; `quorum none` asks for none")
+    return Policy(
+        logs=tuple(reading.logs),
+        witnesses=tuple(reading.witnesses.values()),
+        groups=tuple(reading.groups.values()),
+        quorum=reading.quorum[0],
+    )
+
+
+def parse_logs(raw: bytes) -> tuple[Log, ...]:
+    """Read the log lines of a policy, or of a list that needs no more than those.
+
+    Raises:
+        MalformedError: as `parse_policy`; a missing quorum line is none.
+    """
+    return tuple(_read(raw).logs)
+
+
+def _read(raw: bytes) -> "_Reading":
     if len(raw) > MAX_POLICY_BYTES:
         raise TooLargeError(f"policy has {len(raw)} bytes, want at most {MAX_POLICY_BYTES}")
     if raw and not raw.endswith(b"\n"):
@@ -135,7 +156,7 @@ def parse_policy(raw: bytes) -> Policy:
             _read_line(reading, line)
         except MalformedError as error:
             raise type(error)(f"policy, line {number}: {error}") from error
-    return reading.policy()
+    return reading
 
 
 @dataclass(slots=True)
@@ -154,16 +175,6 @@ class _Reading:
 
     def is_defined(self, name: str) -> bool:
         return name in self.witnesses or name in self.groups
-
-    def policy(self) -> Policy:
-        if not self.quorum:
-            raise MalformedError("policy has no quorum line, want one; `quorum none` asks for none")
-        return Policy(
-            logs=tuple(self.logs),
-            witnesses=tuple(self.witnesses.values()),
-            groups=tuple(self.groups.values()),
-            quorum=self.quorum[0],
-        )
 
 
 def _read_line(reading: _Reading, line: bytes) -> None:

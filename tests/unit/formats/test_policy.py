@@ -19,6 +19,7 @@ from translog.formats.policy import (
     Policy,
     Witness,
     parse_log_key,
+    parse_logs,
     parse_policy,
 )
 
@@ -101,6 +102,15 @@ def test_a_policy_without_logs_serves_where_the_log_is_known() -> None:
     listed = read(EXAMPLE).trusting([LOG_PQ])
     assert listed.logs == (Log(key=LOG_PQ),)
     assert listed.quorum == "X-and-Y"
+
+
+def test_a_list_of_logs_needs_no_quorum_and_is_as_strict() -> None:
+    assert parse_logs(f"# logs\nlog {LOG.vkey} u\n".encode()) == (Log(key=LOG, url="u"),)
+    assert parse_logs(EXAMPLE.encode()) == (Log(key=LOG),)
+    assert parse_logs(b"") == ()
+    for text in (f"log {LOG.vkey}", f"log {LOG.vkey}\nlog {LOG.vkey}\n", f"{LOG.vkey}\n"):
+        with pytest.raises(MalformedError, match=r"^policy"):
+            parse_logs(text.encode())
 
 
 def test_logs_are_of_type_01_or_06_with_their_urls() -> None:
