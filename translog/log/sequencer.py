@@ -7,17 +7,17 @@ After any error of the disk the sequencer takes nothing more until it is made an
 really stored: a failed write followed by guesses about what it left behind is how logs are lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from translog.errors import TranslogError, UnavailableError, VerificationError
 from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
-from translog.formats.tree import Node, fold, grow, subtrees
+from translog.formats.tree import Levels, Node, fold, grown, subtrees
 from translog.log.intake import Admitted
 from translog.pith.event import event_id
 from translog.store import log
 from translog.store.database import Connection, snapshot, transaction, translated
-from translog.store.log import Head, Leaf
+from translog.store.log import Head
 
 
 class Placed(NamedTuple):
@@ -112,23 +112,30 @@ class Sequencer:
 
     def _commit(self, fresh: list[Admitted], hashes: list[Hash]) -> None:
         old = self._head
-        nodes = grow(old.size, hashes, lambda wanted: [self._edge[node] for node in wanted])
+        levels = grown(old.size, hashes, self._edge)
         size = old.size + len(fresh)
-        edge = {
-            node: nodes[node] if node in nodes else self._edge[node]
-            for node in subtrees(range(size))
-        }
+        edge = _edge_of(size, levels, self._edge)
         new = Head(size, fold(list(edge.values())))
         leaves = [
-            Leaf(index, admitted.entry, admitted.signed_at, admitted.body)
+            (index, admitted.entry, admitted.signed_at, admitted.body)
             for index, admitted in enumerate(fresh, start=old.size)
         ]
         prefixes = _prefixes(fresh, old.size)
         with transaction(self._db):
-            log.append(self._db, old, new, leaves, nodes, prefixes)
+            log.append(self._db, old, new, leaves, levels, prefixes)
             lookups = log.age_lookups(self._db, self._new_lookups + len(prefixes))
         # Durable from here on.
         self._head, self._edge, self._new_lookups = new, edge, lookups
+
+
+def _edge_of(size: int, levels: Levels, before: Mapping[Node, Hash]) -> dict[Node, Hash]:
+    """Return the hashes from which a tree of `size` goes on."""
+    edge = {}
+    for node in subtrees(range(size)):
+        first, hashes = levels[node.level] if node.level < len(levels) else (node.index + 1, [])
+        is_new = node.index >= first
+        edge[node] = hashes[node.index - first] if is_new else before[node]
+    return edge
 
 
 def _prefixes(fresh: list[Admitted], start: int) -> list[tuple[int, int]]:

@@ -5,19 +5,20 @@ Every function takes an open connection. Functions that write want to be inside 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from translog.errors import ConflictError, MalformedError
 from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash
 from translog.formats.tiles import FULL, HEIGHT, Tile, holder, inside
-from translog.formats.tree import Node
+from translog.formats.tree import Levels, Node
 from translog.store.bodies import DICTIONARY
 
 # A tile is stored as four rows of 64 hashes: seven of those fill a page, and a whole tile would
 # leave half of one empty. The key is level << 56 | number of the row in its level.
 LEVEL_SHIFT = 56
 ROW_HASHES = 64
+ROW_BYTES = ROW_HASHES * HASH_BYTES
 ROWS_A_TILE = FULL // ROW_HASHES
 LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
 # How many rows of one age make it worth moving them all to the next: docs/decisions/0004.
@@ -90,23 +91,23 @@ def append(
     db: sqlite3.Connection,
     old: Head,
     new: Head,
-    leaves: Sequence[Leaf],
-    nodes: Mapping[Node, Hash],
+    leaves: Iterable[tuple[int, bytes, int, bytes]],
+    levels: Levels,
     prefixes: Iterable[tuple[int, int]],
 ) -> None:
     """Write one batch: the whole of what makes a tree of `old.size` one of `new.size`.
 
     Args:
-        nodes: every perfect subtree that the batch completed (`tree.grow`), in its order.
+        leaves: what is a `Leaf` when it is read: nobody looks into these.
+        levels: every perfect subtree that the batch completed: `tree.grown`.
         prefixes: (prefix, leaf index), for `find`.
 
     Raises:
         ConflictError: the log is not at `old`, so somebody else wrote to it. Roll back.
     """
     db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?)", leaves)
-    for row_id, hashes in _by_row(nodes).items():
-        before = _read_rows(db, row_id, 1)
-        db.execute("INSERT OR REPLACE INTO tile VALUES (?, ?)", (row_id, before + hashes))
+    for level, (first, hashes) in enumerate(levels[::HEIGHT]):
+        _write_hashes(db, level, first, hashes)
     db.executemany("INSERT OR IGNORE INTO lookup_new VALUES (?, ?)", prefixes)
     changed = db.execute(
         "UPDATE head SET size = ?, root = ? WHERE size = ? AND root = ?", (*new, *old)
@@ -117,13 +118,23 @@ def append(
         )
 
 
-def _by_row(nodes: Mapping[Node, Hash]) -> dict[int, bytes]:
-    rows: dict[int, list[Hash]] = {}
-    for (level, index), node_hash in nodes.items():
-        if level % HEIGHT == 0:
-            row_id = level // HEIGHT << LEVEL_SHIFT | index // ROW_HASHES
-            rows.setdefault(row_id, []).append(node_hash)
-    return {row_id: b"".join(hashes) for row_id, hashes in rows.items()}
+def _write_hashes(db: sqlite3.Connection, level: int, first: int, hashes: list[Hash]) -> None:
+    """Put new hashes of a tile level behind those that are there."""
+    row, start = divmod(first, ROW_HASHES)
+    row_id = level << LEVEL_SHIFT | row
+    before = _read_rows(db, row_id, 1)
+    if len(before) != start * HASH_BYTES:
+        raise MalformedError(
+            f"tile row {row} of level {level} has {len(before)} bytes, want {start * HASH_BYTES}"
+        )
+    content = before + b"".join(hashes)
+    db.executemany(
+        "INSERT OR REPLACE INTO tile VALUES (?, ?)",
+        [
+            (row_id + at // ROW_BYTES, content[at : at + ROW_BYTES])
+            for at in range(0, len(content), ROW_BYTES)
+        ],
+    )
 
 
 def age_lookups(db: sqlite3.Connection, added: int) -> int:

@@ -11,7 +11,7 @@ import pytest
 from tests.reference import mth
 from translog.errors import ConflictError, MalformedError, UnavailableError
 from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
-from translog.formats.tree import Node, grow, root, subtrees
+from translog.formats.tree import grown, root, subtrees
 from translog.store import database, log
 from translog.store.bodies import DICTIONARY
 from translog.store.log import Head, Identity, Leaf
@@ -35,11 +35,13 @@ def reference_root(size: int) -> Hash:
 def append(db: sqlite3.Connection, size: int, to: int) -> None:
     """Append ENTRIES[size:to], with what the tree gains by them."""
     entries = ENTRIES[size:to]
-    nodes = grow(size, [leaf_hash(e) for e in entries], lambda n: log.read_nodes(db, size, n))
+    edge = list(subtrees(range(size)))
+    known = dict(zip(edge, log.read_nodes(db, size, edge), strict=True))
+    levels = grown(size, [leaf_hash(entry) for entry in entries], known)
     leaves = [Leaf(i, entry, i, b"body %d" % i) for i, entry in enumerate(entries, start=size)]
     old, new = Head(size, reference_root(size)), Head(to, reference_root(to))
     with database.transaction(db):
-        log.append(db, old, new, leaves, nodes, [(i, i) for i in range(size, to)])
+        log.append(db, old, new, leaves, levels, [(i, i) for i in range(size, to)])
 
 
 def everything(db: sqlite3.Connection) -> list[list[object]]:
@@ -117,7 +119,7 @@ def test_appending_to_another_head_changes_nothing(db: sqlite3.Connection) -> No
             pytest.raises(ConflictError, match=f"log is at size 3, want {old.size}: another"),
             database.transaction(db),
         ):
-            log.append(db, old, Head(5, EMPTY_ROOT), [leaf], {}, [])
+            log.append(db, old, Head(5, EMPTY_ROOT), [leaf], [], [])
     assert everything(db) == before
 
 
@@ -126,15 +128,18 @@ def test_a_leaf_is_never_written_twice(db: sqlite3.Connection) -> None:
     before = everything(db)
     for wrong in (Leaf(2, ENTRIES[5], 0, b""), Leaf(3, ENTRIES[5][:-1], 0, b"")):
         with pytest.raises(UnavailableError, match="constraint failed"), database.transaction(db):
-            log.append(db, log.read_head(db), Head(4, EMPTY_ROOT), [wrong], {}, [])
+            log.append(db, log.read_head(db), Head(4, EMPTY_ROOT), [wrong], [], [])
     assert everything(db) == before
 
 
-def test_a_tile_row_cannot_grow_past_its_end(db: sqlite3.Connection) -> None:
-    append(db, 0, 64)
-    node = {Node(0, 63): Hash(bytes(32))}
-    with pytest.raises(UnavailableError, match="constraint failed"), database.transaction(db):
-        log.append(db, log.read_head(db), Head(65, EMPTY_ROOT), [], node, [])
+@pytest.mark.parametrize("first", [1, 62, 65])
+def test_a_tile_row_grows_at_its_end_and_nowhere_else(db: sqlite3.Connection, first: int) -> None:
+    append(db, 0, 63)
+    before = everything(db)
+    levels = [(first, [Hash(bytes(32))])]
+    with pytest.raises(MalformedError, match="tile row"), database.transaction(db):
+        log.append(db, log.read_head(db), Head(64, EMPTY_ROOT), [], levels, [])
+    assert everything(db) == before
 
 
 def test_a_missing_or_short_tile_is_damage_and_not_a_hash(db: sqlite3.Connection) -> None:
