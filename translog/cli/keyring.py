@@ -5,6 +5,7 @@ and is chosen by writing it, 64 digits of hex, or a file that holds a vkey or a 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from translog.errors import MalformedError, TranslogError
 from translog.formats import canonical
 from translog.formats.keys import check_public_key
 from translog.formats.note import Verifier
+from translog.formats.policy import MAX_POLICY_BYTES, LogKey, Policy, parse_log_key, parse_policy
 from translog.pith.key import PINNED, PithKey, fingerprint_hex
 from translog.store import files
+from translog.verify.findings import Trust
 
 MAX_KEY_FILE_BYTES = 64 << 10
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +28,7 @@ class PublicKey:
     """A key that was named on the command line.
 
     Attributes:
-        public_key: 32 bytes.
+        public_key: 32 bytes; those of ML-DSA-44, where a vkey of that type was given.
         name: what to call it.
         verifier: where a vkey was given: the key of this log.
         pith: where more is known: what its owner says about it.
@@ -33,7 +36,7 @@ class PublicKey:
 
     public_key: bytes
     name: str
-    verifier: Verifier | None = None
+    verifier: LogKey | None = None
     pith: PithKey | None = None
 
     @classmethod
@@ -62,7 +65,8 @@ class PublicKey:
     @classmethod
     def _read(cls, text: str) -> "PublicKey":
         key = cls._read_form(text)
-        check_public_key(key.public_key)
+        if key.verifier is None:
+            check_public_key(key.public_key)
         return key
 
     @classmethod
@@ -75,11 +79,16 @@ class PublicKey:
         if _HEX.fullmatch(text):
             public_key = bytes.fromhex(text)
             return cls(public_key=public_key, name=f"key {fingerprint_hex(public_key)}")
-        verifier = Verifier.parse(text)
+        verifier = parse_log_key(text)
         return cls(public_key=verifier.public_key, name=verifier.name, verifier=verifier)
 
     def as_pith(self) -> PithKey:
-        """Return the key as a registry keeps it: without more knowledge, by its fingerprint."""
+        """Return the key as a registry keeps it: without more knowledge, by its fingerprint.
+
+        Raises:
+            MalformedError: it is no Ed25519 key, and signs no events.
+        """
+        check_public_key(self.public_key)
         return self.pith or PithKey(
             key_id=self.verifier.name if self.verifier else fingerprint_hex(self.public_key),
             public_key=self.public_key,
@@ -90,12 +99,38 @@ class PublicKey:
         )
 
 
-def _log_key(text: str) -> Verifier:
+def _log_key(text: str) -> LogKey:
     key = PublicKey.parse(text)
     if key.verifier is None:
         raise MalformedError(f"key {text[:80]!r} is not that of a log, want a vkey: name+id+key")
     return key.verifier
 
 
+def _policy(text: str) -> Policy:
+    try:
+        return parse_policy(files.read(Path(text), limit=MAX_POLICY_BYTES))
+    except TranslogError as error:
+        raise MalformedError(f"file {text}: {error}") from error
+
+
+def trusted(keys: Iterable[PublicKey], policy: Policy | None) -> Trust:
+    """Return whom a command line trusts: the keys it names, and what its policy says."""
+    keys = list(keys)
+    logs = trusted_logs((key.verifier for key in keys if key.verifier is not None), policy)
+    own = {log.key.public_key: log.key.name for log in logs.logs if isinstance(log.key, Verifier)}
+    return Trust(keys={**own, **{key.public_key: key.name for key in keys}}, policy=logs)
+
+
+def trusted_logs(keys: Iterable[LogKey], policy: Policy | None) -> Policy:
+    """Return the policy for the logs it lists, and for those named beside it.
+
+    All of them need the same quorum: who names a key and a policy means both.
+    """
+    policy = policy or Policy()
+    listed = [log.key for log in policy.logs]
+    return policy.trusting([*listed, *(key for key in keys if key not in listed)])
+
+
 KEY = Parsed("key", PublicKey.parse)
 LOG_KEY = Parsed("vkey", _log_key)
+POLICY = Parsed("policy", _policy)

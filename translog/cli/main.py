@@ -26,6 +26,7 @@ COMMANDS = (
     "prove",
     "verify",
     "audit",
+    "evidence",
     "fsck",
     "mirror",
     "export",

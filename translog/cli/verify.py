@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from translog.cli.exits import FAILED, OK
-from translog.cli.keyring import KEY, PublicKey
+from translog.cli.keyring import KEY, PublicKey, trusted
 from translog.cli.output import Output, counted, json_option
 from translog.errors import MalformedError
 from translog.store import files
@@ -75,10 +75,7 @@ def verify(
     output: Output = ctx.obj
     if not keys and not all(name.endswith(TIMESTAMP) for name in names):
         raise click.UsageError("Missing option '--key'.")
-    trust = Trust(
-        keys={key.public_key: key.name for key in keys},
-        logs=tuple(key.verifier for key in keys if key.verifier is not None),
-    )
+    trust = trusted(keys, None)
     contents = {name: files.read(Path(name), limit=MAX_FILE_BYTES) for name in names}
     stamps = {name: raw for name, raw in contents.items() if _kind(raw) == "timestamp"}
     if content is not None and len(stamps) != 1:

@@ -316,3 +316,8 @@ def _check_id(reading: _Reading, key: LogKey) -> None:
     other = reading.ids.setdefault((key.name, key.key_id), key.public_key)
     if other != key.public_key:
         raise MalformedError(f"two keys of {shown(key.name)} have the same key id")
+
+
+def believing(*logs: LogKey) -> Policy:
+    """Return the policy of who knows only the logs' keys, and asks for no witnesses."""
+    return Policy().trusting(logs)

@@ -98,7 +98,8 @@ class Event(NamedTuple):
         signer: who is said to have signed it.
         signature: 64 bytes.
         signed_at: when it is said to have been signed. Not signed itself.
-        value: the whole event, as parsed. Not to be modified.
+        value: the whole event, as parsed; of `from_content`, what is signed of it. Not to be
+            modified.
     """
 
     content: bytes
@@ -143,6 +144,38 @@ def from_value(value: Any) -> Event:
     if not made_of(value, SCALARS, MAX_EVENT_DEPTH):
         raise MalformedError(f"event nests deeper than {MAX_EVENT_DEPTH}")
     return _event(value, canonical_without(value, _APART))
+
+
+def from_content(content: bytes, content_sha256: bytes, signature: bytes) -> Event:
+    """Read what a log keeps of an event, and its entry states: nothing but what is signed.
+
+    What `from_value(restore(…))` accepts this does, and reads it once. `signed_at` is "", and
+    `value` has the content's members only.
+
+    Args:
+        content_sha256: the hash of `content`, which the caller has computed.
+
+    Raises:
+        MalformedError: it is not the canonical content of an event.
+    """
+    value, canonical = parse_apart(
+        content, limit=MAX_EVENT_BYTES, apart=frozenset(), depth=MAX_EVENT_DEPTH
+    )
+    if canonical != content:
+        raise MalformedError("event content is not in canonical form")
+    shape.exact(value, _CONTENT, "event content")
+    event_type, subject, created_at = _check_content(value, content)
+    return Event(
+        content,
+        content_sha256,
+        event_type,
+        subject,
+        created_at,
+        _signer(value["signer"]),
+        signature,
+        "",
+        value,
+    )
 
 
 def verify(event: Event, public_key: bytes) -> None:
@@ -223,17 +256,7 @@ def sign(draft: Mapping[str, Any], key: SigningKey, signed_at: str) -> dict[str,
 
 def _event(value: dict[str, Any], content: bytes) -> Event:
     shape.exact(value, _EVENT, "event")
-    if len(content) > MAX_CONTENT_BYTES:
-        raise TooLargeError(
-            f"event content has {len(content)} bytes, want at most {MAX_CONTENT_BYTES}"
-        )
-    shape.constant(value, "schema_version", "1.0", "event")
-    event_type = shape.label(value, "event_type", "event")
-    subject = shape.label(value, "subject_pith_number", "event")
-    created_at = shape.seconds(value, "created_at", "event")
-    shape.label(value, "target", "event")
-    shape.mapping(value, "payload", "event")
-    _check_links(value)
+    event_type, subject, created_at = _check_content(value, content)
     signer = _signer(value["signer"])
     signature = _signature(value["signature"], signer)
     digest = sha256(content).digest()
@@ -249,6 +272,22 @@ def _event(value: dict[str, Any], content: bytes) -> Event:
         signature.signed_at,
         value,
     )
+
+
+def _check_content(value: dict[str, Any], content: bytes) -> tuple[str, str, str]:
+    """Check the signed members; return type, subject and time. The signer is left to `_signer`."""
+    if len(content) > MAX_CONTENT_BYTES:
+        raise TooLargeError(
+            f"event content has {len(content)} bytes, want at most {MAX_CONTENT_BYTES}"
+        )
+    shape.constant(value, "schema_version", "1.0", "event")
+    event_type = shape.label(value, "event_type", "event")
+    subject = shape.label(value, "subject_pith_number", "event")
+    created_at = shape.seconds(value, "created_at", "event")
+    shape.label(value, "target", "event")
+    shape.mapping(value, "payload", "event")
+    _check_links(value)
+    return event_type, subject, created_at
 
 
 def _signer(value: Any) -> Signer:

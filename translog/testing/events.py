@@ -9,6 +9,7 @@ from translog.formats.keys import SigningKey
 from translog.pith import event
 from translog.pith.event import Event
 from translog.pith.key import PithKey, fingerprint_hex
+from translog.pith.kinds import author_attestation, record_created
 from translog.pith.receipt import make_receipt
 from translog.pith.record import canonical_sha256, pith_number
 
@@ -72,12 +73,15 @@ def creation(paper: int, key: SigningKey = KEY, **changes: Any) -> Event:
         "attestation_state": "computed",
         **{f"source_{name}": value for name, value in about["source"].items()},
     }
-    return signed("record_created", number_of(paper), payload, key, changes)
+    return signed(record_created.TYPE, number_of(paper), payload, key, changes)
 
 
 def attestation(number: int, paper: int = 0, key: SigningKey = KEY, **changes: Any) -> Event:
     """Return the `author_attestation` of this number about a paper."""
-    return signed("author_attestation", number_of(paper), {"number": number}, key, changes)
+    payload = author_attestation.build(
+        author_name="An Author", public_key=key.public_key, statement=f"attestation {number}"
+    )
+    return signed(author_attestation.TYPE, number_of(paper), payload, key, changes)
 
 
 def signed(

@@ -5,7 +5,7 @@ what another is, and only who compares can tell. All names that were not lied to
 
     with lying_log(events) as log:
         log.fork("victim", at=3)
-        audit(log.fetch("victim"), log.verifier)        # in this process
+        audit(log.fetch("victim"), believing(log.verifier))        # in this process
         Client(log.url("victim"))                       # over HTTP
 """
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from translog.errors import TranslogError
-from translog.formats.note import Verifier
+from translog.errors import TranslogError, UnknownKeyError
+from translog.formats.cosigned import CosignedCheckpoint, read_cosigned
+from translog.formats.note import Note
+from translog.formats.policy import Policy
 from translog.pith.key import fingerprint_hex, keyring
 
 Status = Literal["proved", "failed", "not-shown", "not-checkable"]
@@ -44,11 +46,11 @@ class Trust:
 
     Attributes:
         keys: public keys that sign events and bundles, each with the name to show for it.
-        logs: keys of logs, each under the log's origin.
+        policy: the logs, and whose cosignatures their heads need.
     """
 
     keys: Mapping[bytes, str] = field(default_factory=dict)
-    logs: tuple[Verifier, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def ring(self) -> dict[str, bytes]:
@@ -59,6 +61,21 @@ class Trust:
         """Return how to name a trusted key in a sentence."""
         names = {fingerprint_hex(key): name for key, name in self.keys.items()}
         return f"{names[fingerprint]} (key {fingerprint})"
+
+    def open_checkpoint(self, raw: bytes) -> CosignedCheckpoint:
+        """Open a checkpoint of any trusted log. Whether it has a quorum is another question.
+
+        Raises:
+            MalformedError: it is no checkpoint.
+            SignatureError: the signature by a key that is known is wrong, or there is none.
+            UnknownKeyError: no key of its log is trusted.
+        """
+        origin = Note.parse(raw).text.partition("\n")[0]
+        if not self.policy.keys_of(origin):
+            raise UnknownKeyError(
+                f"checkpoint is of {origin[:80]!r}, and no key of that log is among the keys given"
+            )
+        return read_cosigned(raw, self.policy)
 
 
 def proved(name: str, sentence: str) -> Finding:

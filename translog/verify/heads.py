@@ -2,19 +2,17 @@
 
 from translog.errors import ConsistencyError, TranslogError
 from translog.formats.merkle import Hash
-from translog.formats.note import Verifier
 from translog.formats.proof import TlogProof
 from translog.verify.documents import recognise
 from translog.verify.findings import Finding, Trust, failed
-from translog.verify.logged import open_trusted
 
 
 class Heads:
-    """The heads seen so far, each under the key that signed it."""
+    """The heads seen so far, each under its log's name."""
 
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
-        self._seen: dict[tuple[Verifier, int], tuple[Hash, str]] = {}
+        self._seen: dict[tuple[str, int], tuple[Hash, str]] = {}
 
     def look(self, name: str, raw: bytes) -> list[Finding]:
         """Compare the head in a checkpoint or a proof, if there is one, with those before.
@@ -27,14 +25,14 @@ class Heads:
             if kind not in ("checkpoint", "proof"):
                 return []
             note = TlogProof.parse(raw).checkpoint if kind == "proof" else raw
-            head, verifier = open_trusted(note, self._trust)
+            head = self._trust.open_checkpoint(note)
         except TranslogError:
             return []  # what is wrong with the file alone was found already
-        root, other = self._seen.setdefault((verifier, head.size), (head.root, name))
+        root, other = self._seen.setdefault((head.origin, head.size), (head.root, name))
         if root == head.root:
             return []
         fork = (
-            f"{head.origin} (key {verifier.key_id.hex()}) has forked: for {head.size} entries it "
+            f"{head.origin} has forked: for {head.size} entries it "
             f"signed root {root.hex()} in {other} and root {head.root.hex()} in {name}"
         )
         return [failed("fork", ConsistencyError(fork))]

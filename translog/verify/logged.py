@@ -4,15 +4,13 @@ from translog.errors import (
     InclusionError,
     MalformedError,
     SignatureError,
-    TranslogError,
     UnknownKeyError,
     VerificationError,
 )
-from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
+from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
 from translog.formats.merkle import leaf_hash
-from translog.formats.note import Note, Verifier
 from translog.formats.proof import TlogProof
 from translog.formats.tree import verify_inclusion
 from translog.pith import event as pith_event
@@ -108,29 +106,15 @@ def _logged(event: pith_event.Event, public_key: bytes, raw: bytes, trust: Trust
 
 def _checkpoint(raw: bytes, trust: Trust) -> tuple[Finding, SignedCheckpoint | None]:
     try:
-        checkpoint, verifier = open_trusted(raw, trust)
+        checkpoint = trust.open_checkpoint(raw)
     except (MalformedError, SignatureError, UnknownKeyError) as error:
         return failed("checkpoint", error), None
     sentence = (
-        f"{checkpoint.origin} (key {verifier.key_id.hex()}) signed a tree of {checkpoint.size} "
+        f"{checkpoint.origin} (key {checkpoint.log_keys[0].key_id.hex()}) signed a tree of "
+        f"{checkpoint.size} "
         f"entries with root {checkpoint.root.hex()}"
     )
     return proved("checkpoint", sentence), checkpoint
-
-
-def open_trusted(raw: bytes, trust: Trust) -> tuple[SignedCheckpoint, Verifier]:
-    """Open a checkpoint of any trusted log. A log may have several keys: one must do."""
-    origin = Note.parse(raw).text.partition("\n")[0]
-    refused: TranslogError = UnknownKeyError(
-        f"checkpoint is of {origin[:80]!r}, and no key of that log is among the keys given"
-    )
-    for verifier in trust.logs:
-        if verifier.name == origin:
-            try:
-                return open_checkpoint(raw, verifier), verifier
-            except SignatureError as error:
-                refused = error
-    raise refused
 
 
 def _signature(event: pith_event.Event, trust: Trust) -> tuple[Finding, bytes | None]:

@@ -17,6 +17,7 @@ from tests.simulators.published import (
 )
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner, Verifier
+from translog.formats.policy import Policy
 from translog.formats.proof import TlogProof
 from translog.pith import event
 from translog.pith.key import PINNED
@@ -24,7 +25,9 @@ from translog.verify.documents import check_document, recognise
 from translog.verify.findings import Finding, Trust
 
 PITH = PINNED["pith.science"].public_key
-EVERYBODY = Trust(keys={PITH: "pith.science", KEY.public_key: "example"}, logs=(VERIFIER,))
+EVERYBODY = Trust(
+    keys={PITH: "pith.science", KEY.public_key: "example"}, policy=Policy().trusting([VERIFIER])
+)
 NOBODY = Trust()
 
 LOGGED = [record_event(1), small_event(1), small_event(2), record_event(2), small_event(3)]
@@ -189,7 +192,7 @@ def test_the_proof_of_another_event_fails():
 
 
 def test_without_a_key_for_the_signer_nothing_is_said_about_the_log():
-    trust = Trust(keys={PITH: "pith.science"}, logs=(VERIFIER,))
+    trust = Trust(keys={PITH: "pith.science"}, policy=Policy().trusting([VERIFIER]))
     found = check_document(EVENT, trust, proof=PROOF)
     assert by_name(found, "event-signature").code == "unknown-key"
     assert by_name(found, "receipt").status == "not-shown"
@@ -205,10 +208,14 @@ def test_without_a_key_for_the_log_the_checkpoint_fails():
 def test_any_of_several_keys_of_one_log_will_do():
     older = NoteSigner(name=ORIGIN, key=SigningKey(bytes([8]) * 32)).verifier
     for logs in ((older, VERIFIER), (VERIFIER, older)):
-        found = check_document(EVENT, Trust(keys=EVERYBODY.keys, logs=logs), proof=PROOF)
+        found = check_document(
+            EVENT, Trust(keys=EVERYBODY.keys, policy=Policy().trusting(logs)), proof=PROOF
+        )
         assert by_name(found, "inclusion").status == "proved"
     alias = Verifier(name="example.com/other", public_key=LOG_KEY.public_key)
-    found = check_document(EVENT, Trust(keys=EVERYBODY.keys, logs=(alias,)), proof=PROOF)
+    found = check_document(
+        EVENT, Trust(keys=EVERYBODY.keys, policy=Policy().trusting([alias])), proof=PROOF
+    )
     assert by_name(found, "checkpoint").code == "unknown-key"
 
 
