@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 from translog.errors import MissingError, TooLargeError, TranslogError, UnavailableError
 from translog.formats.keys import SEED_BYTES, SigningKey
 from translog.formats.note import Verifier
+from translog.formats.policy import believing
 from translog.pith.event import sign
 from translog.pith.key import fingerprint_hex
 from translog.verify.auditor import audit
@@ -50,7 +51,7 @@ class Outsider:
         self._bundle: dict[str, Any] = json.loads(bundle)
         self._events: list[dict[str, Any]] = self._bundle["events"]
         names = {signer_key: "the signer", self._verifier.public_key: "the log"}
-        self._trust = Trust(keys=names, logs=(self._verifier,))
+        self._trust = Trust(keys=names, policy=believing(self._verifier))
         self._trust_in_log = Trust(keys={self._verifier.public_key: "the log"})
 
     def see_all(self) -> None:
@@ -73,7 +74,7 @@ class Outsider:
 
     def see_whole_log(self) -> str:
         """Audit everything that is published."""
-        state = audit(self._fetch, self._verifier)
+        state = audit(self._fetch, believing(self._verifier))
         _want(state.size >= len(self._events), f"log has {state.size} entries, and took more")
         return f"all {state.size} entries make the root that the log has signed"
 

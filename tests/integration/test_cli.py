@@ -20,17 +20,18 @@ from tests.simulators.logs import raw, raws
 from translog.cli.main import run
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from translog.formats.cosignature import CosigningKey
 from translog.formats.keys import SigningKey
-from translog.formats.merkle import Hash
+from translog.formats.merkle import EMPTY_ROOT, Hash
 from translog.formats.note import NoteSigner, Verifier
 from translog.formats.proof import TlogProof
 from translog.net.client import Client
 from translog.store.keys import read_key
-from translog.verify.state import AuditState
 
 ROOT = Path(__file__).parents[2]
 EVENT_IDS = [event["event_id"] for event in real_events()]
 ORIGIN = "example.com/log"
+PITH_KEYS = ("--key", "pith.science")
 FINGERPRINT = "8d4b5ee74e4693bcd1df2446408b0d54"
 
 Cli = Callable[..., Any]
@@ -252,7 +253,7 @@ def test_two_heads_of_one_size_with_different_roots_are_a_fork(cli: Cli, here: P
     signer = NoteSigner(name=ORIGIN, key=SigningKey(bytes([7]) * 32))
     other = NoteSigner(name=ORIGIN, key=SigningKey(bytes([8]) * 32))
     heads = {"one": (signer, 1, 3), "same": (signer, 1, 3), "two": (signer, 2, 3)}
-    heads |= {"larger": (signer, 2, 4), "theirs": (other, 2, 3)}
+    heads |= {"larger": (signer, 2, 4), "later": (other, 2, 5), "theirs": (other, 2, 3)}
     for name, (by, root, size) in heads.items():
         head = Checkpoint(origin=ORIGIN, size=size, root=Hash(bytes([root]) * 32))
         note = sign_checkpoint(head, by.key)
@@ -261,9 +262,15 @@ def test_two_heads_of_one_size_with_different_roots_are_a_fork(cli: Cli, here: P
             TlogProof(index=0, hashes=(), checkpoint=note).encode()
         )
     keys = ("--key", signer.verifier.vkey, "--key", other.verifier.vkey)
-    said = cli("verify", "one", "same", "larger", "theirs", *keys)
+    said = cli("verify", "one", "same", "larger", "later", *keys)
     assert "forked" not in said
-    for pair in (("one", "two"), ("one", "two.tlog-proof"), ("one.tlog-proof", "two.tlog-proof")):
+    # A log is its origin, whatever keys it has had.
+    for pair in (
+        ("one", "two"),
+        ("one", "theirs"),
+        ("one", "two.tlog-proof"),
+        ("one.tlog-proof", "two.tlog-proof"),
+    ):
         (line,) = [x for x in cli("verify", *pair, *keys, code=1).split("\n") if "forked" in x]
         assert line.startswith("  FAILED")
         assert f"signed root {'01' * 32} in {pair[0]} and root {'02' * 32} in {pair[1]}" in line
@@ -284,24 +291,104 @@ def test_a_broken_state_of_an_audit_is_not_the_logs_fault(
 ) -> None:
     (here / "state").write_bytes(content)
     said = cli("audit", "log", "--key", log, "--state", "state", code=3)
-    assert "--state state is not the state of an audit of example.com/log" in said
+    assert "--state state is not the state of an audit of this log" in said
     assert (here / "state").read_bytes() == content
 
 
-def test_the_evidence_of_a_fork_is_printed_as_it_was_signed(cli: Cli, here: Path, log: str) -> None:
+def test_the_evidence_of_a_fork_convinces_a_stranger(cli: Cli, here: Path, log: str) -> None:
     cli("publish", "log")
     key = read_key(here / "log" / "log.key").key
     head = Checkpoint(origin=ORIGIN, size=2, root=Hash(bytes(32)))
-    state = AuditState(
-        checkpoint=open_checkpoint(sign_checkpoint(head, key), Verifier.parse(log)),
-        size=0,
-        edge=(),
-        events=True,
-    )
-    (here / "state").write_bytes(state.to_json())
-    said = cli("audit", "log", "--key", log, "--state", "state", code=1)
-    assert said.startswith("translog: ")
-    assert state.checkpoint.note.decode() in said
+    (here / "old").write_bytes(sign_checkpoint(head, key))
+    kept = ("--evidence", "fork.json", "--verdict", "verdict.json")
+    said = cli("audit", "log", "--key", log, "--since", "old", *kept, code=1)
+    assert said.startswith("translog: log 'example.com/log' forked: it has two roots for 2 entries")
+    assert (here / "fork.json").read_text() in said
+    verdict = json.loads((here / "verdict.json").read_bytes())
+    assert (verdict["ok"], verdict["size"], verdict["error"]["code"]) == (False, 0, "inconsistent")
+    assert verdict["evidence"] == json.loads((here / "fork.json").read_bytes())
+    (found,) = cli("evidence", "verify", "fork.json", "--key", log, "--json")
+    assert (found["proved"], found["grade"], found["accused"]) == (True, "proof", [log])
+    assert "proved" in cli("evidence", "verify", "fork.json", "--key", log)
+    edited = (here / "fork.json").read_bytes().replace(b"\\n2\\n", b"\\n3\\n", 1)
+    (here / "edited.json").write_bytes(edited)
+    both = ("evidence", "verify", "edited.json", "fork.json", "--key", log)
+    refused, kept_ = cli(*both, "--json", code=1)
+    assert (refused["proved"], refused["error"]["code"]) == (False, "wrong-signature")
+    assert kept_["proved"]
+    assert "SHOWS NOTHING" in cli(*both, code=1)
+    assert "is not among those given" in cli("evidence", "verify", "fork.json", *PITH_KEYS, code=1)
+    assert "no such file" in cli("evidence", "verify", "none", "--key", log, code=3)
+
+
+def test_what_is_only_reported_is_no_proof(cli: Cli, here: Path, log: str) -> None:
+    cli("publish", "log")
+    cli("audit", "log", "--key", log, "--state", "state")
+    key = read_key(here / "log" / "log.key").key
+    (here / "out").mkdir()
+    empty = Checkpoint(origin=ORIGIN, size=0, root=EMPTY_ROOT)
+    (here / "out" / "checkpoint").write_bytes(sign_checkpoint(empty, key))
+    cli("audit", "out", "--key", log, "--state", "state", "--evidence", "shrunk.json", code=1)
+    (found,) = cli("evidence", "verify", "shrunk.json", "--key", log, "--json", code=1)
+    assert (found["proved"], found["grade"], found["kind"]) == (False, "report", "shrunken-log")
+    assert "only reported" in cli("evidence", "verify", "shrunk.json", "--key", log, code=1)
+
+
+def test_an_audit_says_what_it_did_not_look_at(cli: Cli, here: Path, log: str) -> None:
+    cli("publish", "log")
+    cli("export", "log", "out")
+    options = ("--depth", "signatures", "--compare", "out", "--verdict", "verdict.json")
+    said = cli("audit", "log", "--key", log, *options)
+    assert "Compared  out, the same up to 2" in said
+    verdict = json.loads((here / "verdict.json").read_bytes())
+    assert (verdict["ok"], verdict["from_size"], verdict["size"]) == (True, 0, 2)
+    assert verdict["trusted"] == {"logs": [log], "witnesses": [], "quorum": None}
+    assert verdict["copies"] == [{"place": "out", "size": 2, "same_until": 2}]
+    assert "what the entries are about: no content was read" in verdict["not_checked"]
+    assert verdict["checkpoint"] == (here / "out" / "checkpoint").read_text()
+    tile = here / "out" / "tile" / "0" / "000.p" / "2"
+    tile.write_bytes(tile.read_bytes()[::-1])
+    assert "out: tile/0/000.p/2 has" in cli("audit", "log", "--key", log, *options, code=1)
+    tile.unlink()
+    said = cli("audit", "log", "--key", log, *options, code=1)
+    assert "tile/0/000.p/2 is not published" in said
+    assert json.loads((here / "verdict.json").read_bytes())["error"]["code"] == "not-found"
+
+
+def test_a_policy_in_place_of_a_key(cli: Cli, here: Path, log: str) -> None:
+    shown = cli("publish", "log", "--json")[0]["checkpoint"]
+    witness = CosigningKey(name="w.example", key=SigningKey(bytes([3]) * 32))
+    lines = [f"log {log}", f"witness w {witness.cosigner.vkey}", "quorum w", ""]
+    (here / "policy").write_text("\n".join(lines))
+    cli("export", "log", "out")
+    assert "no quorum 'w'" in cli("audit", "out", "--policy", "policy", code=1)
+    head = open_checkpoint(shown.encode(), Verifier.parse(log))
+    cosigned = shown.encode() + str(witness.cosign(head, 1_780_000_000)).encode()
+    (here / "out" / "checkpoint").write_bytes(cosigned)
+    said = cli("audit", "out", "--policy", "policy", "--verdict", "verdict.json")
+    assert "cosigned by the quorum w" in said
+    verdict = json.loads((here / "verdict.json").read_bytes())
+    assert verdict["cosigned"] == [{"witness": witness.cosigner.vkey, "time": 1_780_000_000}]
+    (here / "policy").write_text("quorum none")
+    assert "file policy: policy: last line" in cli("audit", "out", "--policy", "policy", code=2)
+
+
+def test_where_an_audit_begins_is_said_once(cli: Cli, here: Path, log: str) -> None:
+    both = ("--since", "old", "--state", "state")
+    assert "--since and --state both say" in cli("audit", "log", "--key", log, *both, code=2)
+    old = cli("publish", "log", "--json")[0]["checkpoint"]
+    (here / "old").write_text(old)
+    cli("prove", "log", EVENT_IDS[0], "-o", "proof")
+    (here / "key.json").write_text(json.dumps(PITH_KEY.to_json()))
+    cli("keys", "allow", "log", "key.json", "--signer-id", "registry.example")
+    (here / "more").write_bytes(raw(1))
+    cli("add", "log", "more")
+    cli("publish", "log")
+    for since in ("old", "proof"):
+        found = cli("audit", "log", "--key", log, "--since", since, "--json")[0]
+        assert (found["from_size"], found["size"]) == (2, 3)
+    found = cli("audit", "log", "--key", log, "--until", "old", "--json")[0]
+    assert (found["from_size"], found["size"], found["checkpoint"]) == (0, 2, old)
 
 
 def test_a_key_that_others_can_read_is_refused(cli: Cli, here: Path, log: str) -> None:

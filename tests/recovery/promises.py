@@ -11,6 +11,7 @@ from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.entry import Entry
 from translog.formats.merkle import EMPTY_ROOT, leaf_hash
 from translog.formats.note import Verifier
+from translog.formats.policy import believing
 from translog.formats.published import Fetch
 from translog.formats.tiles import Tile, authenticated
 from translog.formats.tree import prove_consistency, verify_consistency
@@ -65,7 +66,7 @@ class Promises:
         if whole:
             self.unchecked_places, self.unchecked_heads = set(self.places), set(self.heads)
         state = None if whole else self.audited
-        self.audited = audit(fetch, self.verifier, state=state, workers=1)
+        self.audited = audit(fetch, believing(self.verifier), state=state, workers=1)
         newest = self.audited.checkpoint
         self.seen(newest.note)
         self._check_heads(fetch, newest)

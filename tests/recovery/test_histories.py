@@ -21,6 +21,7 @@ from tests.simulators.logs import NOW, new_log, raw
 from translog.errors import UnavailableError
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.merkle import leaf_hash
+from translog.formats.policy import believing
 from translog.formats.tree import verify_consistency
 from translog.log import directory, publisher, reader, registry
 from translog.log.directory import LogDirectory
@@ -223,7 +224,8 @@ class Histories(RuleBasedStateMachine):
     def the_auditor_agrees(self) -> None:
         if hasattr(self, "folder"):
             with Source(self.log, "https://log.example") as source:
-                self.audited = audit(source.get, self.log.verifier, state=self.audited, workers=1)
+                policy = believing(self.log.verifier)
+                self.audited = audit(source.get, policy, state=self.audited, workers=1)
             assert self.audited.complete
 
 

@@ -58,19 +58,21 @@ class Output:
         else:
             self.rows(rows)
 
-    def error(self, code: str, detail: str, *, evidence: str = "") -> None:
+    def error(self, code: str, detail: str, *, evidence: bytes = b"") -> None:
         """Say why the command ends: a line on stderr, and with --json an object on stdout, too.
 
         Args:
-            evidence: lines to keep with it, byte for byte, such as the heads that a log signed.
+            evidence: a file of evidence, in JSON, to be shown byte for byte.
         """
-        whole = f"{detail}\n{evidence}" if evidence else detail
         if self.json:
-            self.value({"error": {"code": code, "detail": whole}})
+            error: dict[str, Any] = {"code": code, "detail": detail}
+            if evidence:
+                error["evidence"] = json.loads(evidence)
+            self.value({"error": error})
             sys.stdout.flush()
         click.echo(f"translog: {clean(detail)}", err=True)
         if evidence:
-            click.echo("\n".join(clean(line) for line in evidence.split("\n")), err=True)
+            click.echo(escaped(evidence.decode().rstrip("\n")), err=True)
 
     def note(self, text: str) -> None:
         """Tell people something that is not a result."""

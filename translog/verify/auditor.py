@@ -7,28 +7,27 @@ that tree with the signed root. Memory does not grow with the log.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from typing import TypeVar
 
 from translog.errors import ConflictError
-from translog.formats.checkpoint import open_checkpoint
-from translog.formats.entry import ENTRY_BYTES, MAX_ENTRY_BYTES, Entry, parse_bundle
-from translog.formats.keys import ED25519
+from translog.formats.checkpoint import SignedCheckpoint
+from translog.formats.cosigned import open_trusted
 from translog.formats.merkle import Hash
-from translog.formats.note import MAX_NOTE_BYTES, Verifier
+from translog.formats.note import MAX_NOTE_BYTES
+from translog.formats.policy import Policy
 from translog.formats.published import CHECKPOINT, Fetch
-from translog.formats.tiles import ENTRIES, FULL, Tile, fold_perfect, inside
-from translog.formats.tree import subtrees
-from translog.verify.events import Keys, check_events, fetch_keys
-from translog.verify.growth import check_root, compare, continued
-from translog.verify.state import AuditState
-from translog.verify.where import about, fetch_wide
+from translog.formats.tiles import FULL, Tile
+from translog.verify.bundles import Check, check, check_singly, take
+from translog.verify.copies import Copy
+from translog.verify.events import Keys, fetch_keys
+from translog.verify.growth import Growth, check_root, compare, continued, edge_of
+from translog.verify.state import DEPTHS, AuditState, Depth
 
-MAX_BUNDLE_BYTES = FULL * (2 + MAX_ENTRY_BYTES)
 AHEAD = 2  # bundles submitted for each worker: one in work, one that waits for it
 
 T = TypeVar("T")
@@ -40,99 +39,138 @@ def ignore(state: AuditState) -> None:
 
 def audit(
     fetch: Fetch,
-    verifier: Verifier,
+    policy: Policy,
     *,
+    until: SignedCheckpoint | None = None,
     state: AuditState | None = None,
-    events: bool = True,
+    depth: Depth = "events",
+    copies: Sequence[Copy] = (),
     workers: int = 4,
+    check: Check = check,
     progress: Callable[[AuditState], None] = ignore,
 ) -> AuditState:
     """Check everything a log has published since `state`, or all of it.
 
     Args:
         fetch: where it is published; called from `workers` threads.
-        verifier: the log's key, from someone the caller trusts.
-        state: how far an earlier audit of the same log came.
-        events: check what the entries are about too: contents, keys and signatures.
+        policy: the log's keys, and the quorum that its heads need, from someone the caller trusts.
+        until: the head to stop at, verified; else the newest that is published.
+        state: how far an earlier audit of the same log came; `state_at` makes one of a head.
+        depth: how much of each entry is checked.
+        copies: other places of the same log, compared with this one byte for byte.
         workers: bundles in work at a time; 100 MB each at worst, 3 MB with events of 3 KB.
+        check: how a bundle is checked: here, or by a `crowd.Crowd`.
         progress: called after each full bundle but the last, with a state to resume from.
 
     Returns:
         The state at the newest checkpoint: everything under it was checked.
 
     Raises:
-        ConsistencyError: the log does not continue what was audited; a `HistoryError` holds the
-            evidence.
+        ConsistencyError: the log does not continue what was audited; a `HistoryError` has the
+            claim that evidence is made of.
+        QuorumError: too few witnesses have cosigned the newest checkpoint.
         VerificationError, MalformedError, UnknownKeyError: something published is not what it
             must be. The message says what and where.
         MissingError, UnavailableError: something is withheld, or cannot be read now.
-        ConflictError: `state` is of an audit without events, and this one is with them.
+        ConflictError: `state` is of an audit less deep than this one, or of another log.
     """
-    if state is not None and events and not state.events:
-        raise ConflictError(
-            f"audit state is of {state.size} entries without their events: audit from the "
-            "start, or without events"
-        )
-    checkpoint = open_checkpoint(fetch(CHECKPOINT, MAX_NOTE_BYTES), verifier)
+    checkpoint = until or open_trusted(fetch(CHECKPOINT, MAX_NOTE_BYTES), policy)
+    _require_fit(state, checkpoint, depth)
     growth = continued(fetch, state, checkpoint)
-    at = partial(AuditState, checkpoint=checkpoint, events=events)
+    for copy in copies:
+        copy.check_head(fetch, checkpoint)
+    done = AuditState(checkpoint=checkpoint, size=checkpoint.size, edge=(), depth=depth)
     if state is not None and state.size == checkpoint.size:
-        return at(size=state.size, edge=state.edge)
-    size = checkpoint.size
-    keys = fetch_keys(fetch) if events and size else None
-    edge: tuple[Hash, ...] = ()
-    bundles = range(growth.bundles, -(-size // FULL))
-    check = partial(check_bundle, fetch, size, keys)
-    with closing(in_order(check, bundles, workers=workers)) as checked:
-        for index, hashes in zip(bundles, checked, strict=True):
-            done = min(size, (index + 1) * FULL)
-            if done % FULL:
-                edge = (*growth.edge, *hashes)
-                break
-            for tile, row in growth.add(hashes[0]):
-                compare(fetch, tile, row)
-            edge = tuple(growth.edge)
-            # Not after the last: its state would be complete, and the rest is not checked yet.
-            if done < size:
-                progress(at(size=done, edge=edge))
+        return replace(done, edge=state.edge)
+    keys = fetch_keys(fetch) if depth != "hashes" and checkpoint.size else {}
+    task = Task(fetch, keys, depth, copies, check)
+    edge = _grow(task, growth, done, workers, progress)
     for tile, row in growth.partial_tiles():
-        compare(fetch, tile, row)
+        task.check_tile(tile, row)
     check_root(edge, checkpoint)
-    return at(size=size, edge=edge)
+    return replace(done, edge=edge)
 
 
-def check_bundle(fetch: Fetch, size: int, keys: Keys | None, index: int) -> list[Hash]:
-    """Check an entry bundle, its level-0 tile and, with `keys`, its events.
+def state_at(
+    fetch: Fetch, since: SignedCheckpoint, checkpoint: SignedCheckpoint, depth: Depth
+) -> AuditState:
+    """Return the state of who leaves everything under `since` to others, and goes on from there.
 
-    Returns:
-        The hash of each of `subtrees(range(width))`: one, for a full bundle.
-    """
-    tile = Tile.at(0, index, size)
-    entries = fetch_entries(fetch, tile)
-    leaves = [Hash(sha256(b"\x00" + entry).digest()) for entry in entries]
-    compare(fetch, tile, leaves)
-    if keys is not None:
-        check_events(fetch, index, entries, keys)
-    if tile.width == FULL:
-        return [fold_perfect(leaves)]
-    return [inside(leaves, node) for node in subtrees(range(tile.width))]
-
-
-def fetch_entries(fetch: Fetch, tile: Tile) -> list[bytes]:
-    """Fetch the entries under a level-0 tile, each of the form of entries of this kind.
+    Args:
+        fetch: where the tree of `checkpoint` is published.
 
     Raises:
-        MalformedError: one is not, or there are more or fewer.
+        HistoryError: the tree of `checkpoint` does not continue that of `since`.
+        VerificationError, MalformedError: the tiles are not those of `checkpoint`.
     """
-    path, content, width = fetch_wide(fetch, ENTRIES, tile.index, tile.width, MAX_BUNDLE_BYTES)
-    with about(path):
-        entries = parse_bundle(content, width)[: tile.width]
-    # What `Entry.parse` checks, for all at once.
-    if {len(entry) for entry in entries} != {ENTRY_BYTES} or {e[0] for e in entries} != {ED25519}:
-        for number, entry in enumerate(entries, start=tile.index * FULL):
-            with about(f"{path}: entry {number}"):
-                Entry.parse(entry)
-    return entries
+    edge = edge_of(fetch, since, checkpoint)
+    return AuditState(checkpoint=since, size=since.size, edge=edge, depth=depth)
+
+
+def _require_fit(state: AuditState | None, checkpoint: SignedCheckpoint, depth: Depth) -> None:
+    if state is None:
+        return
+    if DEPTHS.index(state.depth) < DEPTHS.index(depth):
+        raise ConflictError(
+            f"audit state is of the {state.depth} of {state.size} entries, want {depth}: audit "
+            f"from the start, or only {state.depth}"
+        )
+    if state.checkpoint.origin != checkpoint.origin:
+        raise ConflictError(
+            f"audit state is of log {state.checkpoint.origin!r}, this is {checkpoint.origin!r}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is done with each bundle, and each tile above them."""
+
+    fetch: Fetch
+    keys: Keys
+    depth: Depth
+    copies: Sequence[Copy]
+    check: Check
+
+    def check_bundle(self, size: int, index: int) -> list[Hash]:
+        """Take bundle `index` of a tree of `size`, check and compare it; return its hashes."""
+        taken = take(self.fetch, Tile.at(0, index, size), depth=self.depth)
+        hashes = self.check(taken, self.keys, self.depth)
+        if self.depth == "events" and taken.contents is None:
+            check_singly(self.fetch, taken, self.keys)
+        for copy in self.copies:
+            copy.check_bundle(taken, self.depth)
+        return hashes
+
+    def check_tile(self, tile: Tile, row: Sequence[Hash]) -> None:
+        """Compare a tile above level 0 with the hashes that were computed, everywhere."""
+        compare(self.fetch, tile, row)
+        for copy in self.copies:
+            copy.check_tile(tile, row)
+
+
+def _grow(
+    task: Task,
+    growth: Growth,
+    done: AuditState,
+    workers: int,
+    progress: Callable[[AuditState], None],
+) -> tuple[Hash, ...]:
+    """Check bundle after bundle; return the edge of the whole tree."""
+    size = done.size
+    bundles = range(growth.bundles, -(-size // FULL))
+    edge: tuple[Hash, ...] = ()
+    with closing(in_order(partial(task.check_bundle, size), bundles, workers=workers)) as checked:
+        for index, hashes in zip(bundles, checked, strict=True):
+            count = min(size, (index + 1) * FULL)
+            if count % FULL:
+                return (*growth.edge, *hashes)
+            for tile, row in growth.add(hashes[0]):
+                task.check_tile(tile, row)
+            edge = tuple(growth.edge)
+            # Not after the last: its state would be complete, and the rest is not checked yet.
+            if count < size:
+                progress(replace(done, size=count, edge=edge))
+    return edge
 
 
 def in_order(

@@ -5,12 +5,20 @@ from functools import partial
 
 from translog.errors import ConsistencyError, HashError
 from translog.formats.checkpoint import SignedCheckpoint
-from translog.formats.merkle import EMPTY_ROOT, HASH_BYTES, Hash, node_hash
+from translog.formats.merkle import EMPTY_ROOT, Hash, node_hash
 from translog.formats.published import Fetch
 from translog.formats.tiles import FULL, HEIGHT, Tile, authenticated, fold_perfect
-from translog.formats.tree import Node, consistency_ranges, fold, range_hashes, subtrees
+from translog.formats.tree import (
+    Node,
+    consistency_ranges,
+    fold,
+    join_prefix,
+    range_hashes,
+    subtrees,
+)
+from translog.verify.claims_heads import InconsistentCheckpoints, ShrunkenLog
 from translog.verify.state import AuditState, HistoryError
-from translog.verify.where import fetch_tile, fetch_tiles
+from translog.verify.where import compare_tile, fetch_tile, fetch_tiles
 
 
 class Growth:
@@ -57,22 +65,13 @@ class Growth:
 
 
 def compare(fetch: Fetch, tile: Tile, want: Sequence[Hash]) -> None:
-    """Check that a published tile holds the hashes that were computed.
+    """Fetch a tile, and check that it holds the hashes that were computed.
 
     Raises:
         HashError: it holds others; the message names the first.
         MalformedError: it holds more or fewer.
     """
-    found = fetch_tile(fetch, tile)
-    if found == b"".join(want):
-        return
-    for number, hash_ in enumerate(want):
-        at = number * HASH_BYTES
-        if found[at : at + HASH_BYTES] != hash_:
-            raise HashError(
-                f"{tile.path} has {found[at : at + HASH_BYTES].hex()} as hash {number}, "
-                f"computed {hash_.hex()}"
-            )
+    compare_tile(tile, fetch_tile(fetch, tile), want)
 
 
 def continued(fetch: Fetch, state: AuditState | None, new: SignedCheckpoint) -> Growth:
@@ -87,21 +86,11 @@ def continued(fetch: Fetch, state: AuditState | None, new: SignedCheckpoint) -> 
     """
     if state is None or state.checkpoint.size == 0:
         return Growth(0, [], [])
-    old = state.checkpoint
-    _check_heads(old, new)
+    check_continues(fetch, state.checkpoint, new)
     bundles = state.size // FULL
     read = authenticated(new.size, new.root, partial(fetch_tiles, fetch))
-    before, audited = list(subtrees(range(old.size))), list(subtrees(range(state.size)))
-    rows = _rows(bundles)
-    hashes = iter(read([*before, *audited, *(node for row in rows for node in row)]))
-    if fold([next(hashes) for _ in before]) != old.root:
-        raise HistoryError(
-            f"log {new.origin!r} forked: its tree of {new.size} entries does not continue that "
-            f"of {old.size}",
-            old=old,
-            new=new,
-            hashes=range_hashes(consistency_ranges(old.size, new.size), read),
-        )
+    audited, rows = list(subtrees(range(state.size))), _rows(bundles)
+    hashes = iter(read([*audited, *(node for row in rows for node in row)]))
     if tuple(next(hashes) for _ in audited) != state.edge:
         raise ConsistencyError(
             f"the first {state.size} entries under the checkpoint of {new.size} are not those "
@@ -111,16 +100,50 @@ def continued(fetch: Fetch, state: AuditState | None, new: SignedCheckpoint) -> 
     return Growth(bundles, whole, [[next(hashes) for _ in row] for row in rows])
 
 
-def _check_heads(old: SignedCheckpoint, new: SignedCheckpoint) -> None:
+def edge_of(fetch: Fetch, old: SignedCheckpoint, new: SignedCheckpoint) -> tuple[Hash, ...]:
+    """Return the edge of `old`, out of tiles of `new`, having checked that `new` continues it.
+
+    Raises:
+        HistoryError: it does not.
+        VerificationError, MalformedError: the tiles are not those of `new`.
+    """
+    check_continues(fetch, old, new)
+    read = authenticated(new.size, new.root, partial(fetch_tiles, fetch))
+    return tuple(read(list(subtrees(range(old.size)))))
+
+
+def check_continues(fetch: Fetch, old: SignedCheckpoint, new: SignedCheckpoint) -> None:
+    """Check that the tree of `new` begins with that of `old`.
+
+    Args:
+        fetch: where the tree of `new` is published.
+
+    Raises:
+        HistoryError: it does not, or `new` is the smaller one.
+        VerificationError, MalformedError: the tiles are not those of `new`.
+    """
     if new.size < old.size:
         raise HistoryError(
             f"log {new.origin!r} shows {new.size} entries, and showed {old.size} before",
-            old=old,
-            new=new,
+            ShrunkenLog(before=old.note, after=new.note),
         )
-    if new.size == old.size and new.root != old.root:
+    if new.size == old.size:
+        if new.root != old.root:
+            raise HistoryError(
+                f"log {new.origin!r} forked: it has two roots for {new.size} entries",
+                InconsistentCheckpoints(old=old.note, new=new.note),
+            )
+        return
+    if old.size == 0:
+        return
+    read = authenticated(new.size, new.root, partial(fetch_tiles, fetch))
+    hashes = range_hashes(consistency_ranges(old.size, new.size), read)
+    before, _ = join_prefix(old.size, new.size, hashes)
+    if before != old.root:
         raise HistoryError(
-            f"log {new.origin!r} forked: it has two roots for {new.size} entries", old=old, new=new
+            f"log {new.origin!r} forked: its tree of {new.size} entries does not continue that "
+            f"of {old.size}",
+            InconsistentCheckpoints(old=old.note, new=new.note, hashes=tuple(hashes)),
         )
 
 

@@ -1,26 +1,33 @@
-"""How far an audit has come, and what a log that contradicts it has done.
+"""How far an audit has come, and that a log has contradicted it.
 
 The file's format: docs/formats/audit.md. Trusted: who can write it can have a part of the log
 passed over, but cannot have an inconsistent log pass, because the edge is tied to every later root.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from translog.errors import ConsistencyError, MalformedError
 from translog.formats import canonical
-from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
+from translog.formats.checkpoint import SignedCheckpoint
+from translog.formats.cosigned import read_cosigned
 from translog.formats.merkle import HASH_BYTES, Hash
-from translog.formats.note import MAX_NOTE_BYTES, Verifier
+from translog.formats.note import MAX_NOTE_BYTES
+from translog.formats.policy import Policy
 from translog.formats.strict import is_size, shown
 from translog.formats.tree import fold
+from translog.verify.claims_heads import InconsistentCheckpoints, ShrunkenLog
 
-FORMAT = "translog-audit-state/v1"
+FORMAT = "translog-audit-state/v2"
 MAX_STATE_BYTES = 2 * MAX_NOTE_BYTES  # a note, its newlines as \n, and at most 63 hashes
 
-_FIELDS = frozenset({"format", "checkpoint", "size", "edge", "events"})
+Depth = Literal["hashes", "signatures", "events"]
+"""How much is checked: that it is the tree; that its entries are signed; what they are about."""
+
+DEPTHS: tuple[Depth, ...] = ("hashes", "signatures", "events")
+
+_FIELDS = frozenset({"format", "checkpoint", "size", "edge", "depth"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +38,13 @@ class AuditState:
         checkpoint: the newest one seen; its tree has at least `size` entries.
         size: entries checked.
         edge: hashes of `tree.subtrees(range(size))`: what ties them to every later root.
-        events: whether their contents, keys and signatures were checked too.
+        depth: how much of them was checked.
     """
 
     checkpoint: SignedCheckpoint
     size: int
     edge: tuple[Hash, ...]
-    events: bool
+    depth: Depth
 
     @property
     def complete(self) -> bool:
@@ -51,16 +58,17 @@ class AuditState:
             "checkpoint": self.checkpoint.note.decode(),
             "size": self.size,
             "edge": [found.hex() for found in self.edge],
-            "events": self.events,
+            "depth": self.depth,
         }
         return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
-    def from_json(cls, raw: bytes, verifier: Verifier) -> "AuditState":
+    def from_json(cls, raw: bytes, policy: Policy) -> "AuditState":
         """Read what `to_json` writes.
 
         Args:
-            verifier: the key of the log whose state this must be.
+            policy: lists the log whose state this must be. No quorum is asked for: what is in a
+                state was believed when it was written.
 
         Raises:
             MalformedError: it is anything else.
@@ -70,14 +78,14 @@ class AuditState:
         start = raw[:80].decode(errors="replace")
         if type(value) is not dict or value.keys() != _FIELDS or value["format"] != FORMAT:
             raise MalformedError(f"audit state: it begins {start!r}, and is not a {FORMAT}")
-        note, size, events = value["checkpoint"], value["size"], value["events"]
-        if type(note) is not str or type(events) is not bool or not is_size(size):
-            raise MalformedError("audit state: checkpoint, size or events is not of its kind")
+        note, size, depth = value["checkpoint"], value["size"], value["depth"]
+        if type(note) is not str or depth not in DEPTHS or not is_size(size):
+            raise MalformedError("audit state: checkpoint, size or depth is not of its kind")
         state = cls(
-            checkpoint=open_checkpoint(note.encode(), verifier),
+            checkpoint=read_cosigned(note.encode(), policy),
             size=size,
             edge=_edge(value["edge"], size),
-            events=events,
+            depth=depth,
         )
         if size > state.checkpoint.size:
             raise MalformedError(
@@ -110,29 +118,9 @@ class HistoryError(ConsistencyError):
     """A log has signed two checkpoints, and the newer does not continue the older.
 
     Attributes:
-        old, new: both, with the log's signature on each.
-        hashes: where both sizes differ and the tree grew, the hash, in the tree of `new`, of
-            each of `tree.consistency_ranges(old.size, new.size)`. They join to the root of
-            `new`, and those below `old.size` to another root than that of `old`: with the two
-            notes, that convinces anyone, also when the log is gone. Otherwise empty.
-        why: the message's first line.
-        evidence: both notes and the hashes, as lines.
+        claim: what evidence is made of: `verify.evidence`.
     """
 
-    def __init__(
-        self,
-        why: str,
-        *,
-        old: SignedCheckpoint,
-        new: SignedCheckpoint,
-        hashes: Sequence[Hash] = (),
-    ) -> None:
-        evidence = [old.note.decode(), new.note.decode()]
-        if hashes:
-            evidence.append("".join(f"{found.hex()}\n" for found in hashes))
-        self.why = f"{why}. The log signed both of these:"
-        self.evidence = "\n".join(["", *evidence])
-        super().__init__(f"{self.why}\n{self.evidence}")
-        self.old = old
-        self.new = new
-        self.hashes = tuple(hashes)
+    def __init__(self, why: str, claim: InconsistentCheckpoints | ShrunkenLog) -> None:
+        super().__init__(why)
+        self.claim = claim

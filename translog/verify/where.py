@@ -3,8 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from translog.errors import ForbiddenError, MalformedError, MissingError, VerificationError
-from translog.formats.merkle import HASH_BYTES
+from translog.errors import (
+    ForbiddenError,
+    HashError,
+    MalformedError,
+    MissingError,
+    VerificationError,
+)
+from translog.formats.merkle import HASH_BYTES, Hash
 from translog.formats.published import Fetch
 from translog.formats.tiles import FULL, Tile, bundle_path
 
@@ -58,3 +64,20 @@ def fetch_tile(fetch: Fetch, tile: Tile) -> bytes:
 def fetch_tiles(fetch: Fetch, tiles: Sequence[Tile]) -> list[bytes]:
     """Fetch several: with the first argument bound, this is a `tiles.Fetch`."""
     return [fetch_tile(fetch, tile) for tile in tiles]
+
+
+def compare_tile(tile: Tile, found: bytes, want: Sequence[Hash]) -> None:
+    """Check that a published tile holds the hashes that were computed, as many as there are.
+
+    Raises:
+        HashError: it holds others; the message names the first.
+    """
+    if found == b"".join(want):
+        return
+    for number, hash_ in enumerate(want):
+        at = number * HASH_BYTES
+        if found[at : at + HASH_BYTES] != hash_:
+            raise HashError(
+                f"{tile.path} has {found[at : at + HASH_BYTES].hex()} as hash {number}, "
+                f"computed {hash_.hex()}"
+            )

@@ -57,7 +57,7 @@ def test_every_error_has_an_exit_code() -> None:
         (["verify", "x"], "Missing option '--key'"),
         (["verify", "--key", "pith.science"], "Missing argument 'FILE...'"),
         (["verify", "x", "--key", "nobody"], "key is 'nobody', want a vkey, 64 digits of hex"),
-        (["audit", "x"], "Missing option '--key'"),
+        (["audit", "x"], "say whom you trust: --key VKEY or --policy FILE"),
         (["audit", "x", "--key", "pith.science"], "is not that of a log, want a vkey"),
         (["prove", "x", "sha256:00"], "event id is 'sha256:00', want sha256: and 64 digits"),
         (["serve", "x", "--listen", "8080"], "address is '8080', want one like"),

@@ -67,13 +67,14 @@ def test_json_says_the_same_without_what_steers_a_terminal(
     assert json.loads(printed) == value
 
 
-def test_evidence_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_evidence_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output()
     output.json = True
-    output.error("code", "a\nb", evidence="c\nd\x1b\n")
+    output.error("code", "a\nb", evidence='{"note":"c\\n\x9b"}\n'.encode())
     captured = capsys.readouterr()
-    assert captured.err == "translog: a\\nb\nc\nd\\x1b\n\n"
-    assert json.loads(captured.out)["error"]["detail"] == "a\nb\nc\nd\x1b\n"
+    assert captured.err == 'translog: a\\nb\n{"note":"c\\n\\u009b"}\n'
+    error = json.loads(captured.out)["error"]
+    assert error == {"code": "code", "detail": "a\nb", "evidence": {"note": "c\n\x9b"}}
 
 
 def test_marks_have_colours_on_terminals_only(

@@ -19,6 +19,7 @@ from translog.errors import (
     VerificationError,
 )
 from translog.formats.canonical import canonical
+from translog.formats.policy import believing
 from translog.log import bundler
 from translog.log.directory import LogDirectory
 from translog.log.export import Exported, export
@@ -71,9 +72,9 @@ def test_an_auditor_accepts_what_was_exported_at_every_size(
     for size in (1, 2, 255, 256, 257, 512, 600):
         add(log, *raws(*range(done, size)))
         assert ship(log, out).old_size == done
-        state = audit(Directory(out).get, log.verifier, state=state)
+        state = audit(Directory(out).get, believing(log.verifier), state=state)
         assert state.size == size
-        assert audit(Directory(out).get, log.verifier).size == size
+        assert audit(Directory(out).get, believing(log.verifier)).size == size
         done = size
 
 
@@ -199,7 +200,7 @@ def test_an_empty_log_is_exported_with_its_checkpoint(log: LogDirectory, tmp_pat
     add(log)
     assert ship(log, tmp_path / "out").files == 2
     assert set(content_of(tmp_path / "out")) == {"checkpoint", "keys.json"}
-    assert audit(Directory(tmp_path / "out").get, log.verifier).size == 0
+    assert audit(Directory(tmp_path / "out").get, believing(log.verifier)).size == 0
     assert ship(log, tmp_path / "out").files == 0
 
 
@@ -267,9 +268,10 @@ def test_an_export_that_stopped_half_way_is_finished(
     with pytest.raises(KeyboardInterrupt):
         export(log, out, URL, stop)
     assert (out / "checkpoint").read_bytes() == shown
-    assert audit(Directory(out).get, log.verifier).size == 301  # what is shown is all there
+    # What is shown is all there.
+    assert audit(Directory(out).get, believing(log.verifier)).size == 301
     ship(log, out)
-    assert audit(Directory(out).get, log.verifier).size == 601
+    assert audit(Directory(out).get, believing(log.verifier)).size == 601
 
 
 def test_a_key_that_is_allowed_later_is_exported_without_a_new_checkpoint(
@@ -316,9 +318,9 @@ def test_a_source_stays_at_its_checkpoint(log: LogDirectory) -> None:
     add(log, *raws(1))
     with Source(log, URL) as source:
         add(log, *raws(2))
-        assert audit(source.get, log.verifier).size == 1
+        assert audit(source.get, believing(log.verifier)).size == 1
     with Source(log, URL) as source:
-        assert audit(source.get, log.verifier).size == 2
+        assert audit(source.get, believing(log.verifier)).size == 2
 
 
 def test_there_is_no_source_before_a_checkpoint(log: LogDirectory) -> None:

@@ -22,6 +22,7 @@ from translog.errors import (
     UnavailableError,
     UnknownKeyError,
 )
+from translog.formats.policy import believing
 from translog.net.client import MAX_PAUSE_SECONDS, MAX_TRIES, Client
 from translog.testing.loopback import Answer, Request, serving
 from translog.verify.auditor import audit
@@ -316,7 +317,7 @@ def test_a_log_is_audited_over_http():
         return Answer(headers=GZIP, body=gzip.compress(body))
 
     with serving(answer) as server, client(server.url) as asking:
-        assert audit(asking.get, VERIFIER).size == 300
+        assert audit(asking.get, believing(VERIFIER)).size == 300
         log.withhold("tile/1/000.p/1")
         with pytest.raises(MissingError, match=r"tile/1/000\.p/1"):
-            audit(asking.get, VERIFIER)
+            audit(asking.get, believing(VERIFIER))

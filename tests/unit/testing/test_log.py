@@ -8,6 +8,7 @@ import pytest
 
 from translog.errors import HashError, MissingError, TooLargeError, UnavailableError
 from translog.formats.merkle import EMPTY_ROOT, Hash
+from translog.formats.policy import believing
 from translog.net.client import Client
 from translog.testing.events import attestation, creation, pith_key, signing_key
 from translog.testing.log import LyingLog, lying_log
@@ -24,13 +25,13 @@ def log() -> Iterator[LyingLog]:
 
 
 def see(log: LyingLog, client: str = "me", state: AuditState | None = None) -> AuditState:
-    return audit(log.fetch(client), log.verifier, state=state, workers=1)
+    return audit(log.fetch(client), believing(log.verifier), state=state, workers=1)
 
 
 def test_it_is_honest_as_made_over_http_too(log):
     state = see(log)
     with Client(log.url("someone")) as client:
-        assert audit(client.get, log.verifier, workers=2) == state
+        assert audit(client.get, believing(log.verifier), workers=2) == state
     log.append([attestation(100)])
     assert see(log, state=state).size == len(EVENTS) + 1
     assert {request.path.split("/")[1] for request in log.server.requests} == {"someone"}

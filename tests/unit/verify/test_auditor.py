@@ -25,30 +25,43 @@ from translog.errors import (
     HashError,
     MalformedError,
     MissingError,
+    QuorumError,
     SignatureError,
     SubjectError,
     TranslogError,
+    UnavailableError,
     UnknownKeyError,
     VerificationError,
 )
 from translog.formats.canonical import canonical
-from translog.formats.checkpoint import Checkpoint, sign_checkpoint
+from translog.formats.checkpoint import (
+    Checkpoint,
+    SignedCheckpoint,
+    open_checkpoint,
+    sign_checkpoint,
+)
+from translog.formats.cosignature import CosigningKey
 from translog.formats.entry import encode_bundle
 from translog.formats.keys import SigningKey, key_sha256
 from translog.formats.merkle import Hash, leaf_hash
 from translog.formats.note import NoteSigner
-from translog.formats.tree import Node, fold, root, subtrees
+from translog.formats.policy import believing, parse_policy
+from translog.formats.tree import Node, root, subtrees
 from translog.pith import event
 from translog.pith.key import PithKey
-from translog.verify.auditor import audit, in_order
-from translog.verify.state import AuditState, HistoryError
+from translog.verify.auditor import audit, in_order, state_at
+from translog.verify.claims_heads import ShrunkenLog
+from translog.verify.crowd import Crowd
+from translog.verify.evidence import Evidence
+from translog.verify.findings import Trust
+from translog.verify.state import DEPTHS, AuditState, HistoryError
 
 LIED = (VerificationError, MalformedError, UnknownKeyError)
 OTHER = SigningKey(bytes([9]) * 32)
 
 
 def check(log: PublishedLog, **options: object) -> AuditState:
-    return audit(log.get, VERIFIER, **{"workers": 1, **options})
+    return audit(log.get, believing(VERIFIER), **{"workers": 1, **options})
 
 
 @cache
@@ -70,7 +83,7 @@ def log() -> Iterator[PublishedLog]:
 def test_an_honest_log_passes(count, workers):
     log, _ = honest(count)
     state = check(log, workers=workers)
-    assert (state.size, state.events, state.complete) == (count, True, True)
+    assert (state.size, state.depth, state.complete) == (count, "events", True)
     assert state.checkpoint.root == root(count, log.read)
     assert list(state.edge) == log.read(subtrees(range(count)))
 
@@ -86,21 +99,21 @@ def test_a_log_of_70000_entries_is_compared_with_all_its_tiles():
     log.publish()
     log.asked.clear()
     states: list[AuditState] = []
-    check(log, events=False, progress=states.append)
+    check(log, depth="hashes", progress=states.append)
     tiles = {path for path in log.files if path.startswith("tile/")}
     assert set(log.asked) == tiles | {"checkpoint"}
     assert "tile/1/000" in tiles and "tile/1/001.p/17" in tiles and "tile/2/000.p/1" in tiles
     for path in ("tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1"):
         log.flip(path, 5)
         with pytest.raises(HashError, match=re.escape(path)):
-            check(log, events=False)
+            check(log, depth="hashes")
         for start in (states[0], states[254]):
             with pytest.raises(VerificationError):
-                check(log, events=False, state=start)
+                check(log, depth="hashes", state=start)
         log.flip(path, 5)
     for start in (states[0], states[254], states[255], states[256], states[-1]):
         log.asked.clear()
-        assert check(log, events=False, state=start).complete
+        assert check(log, depth="hashes", state=start).complete
         bundles = [path for path in log.asked if path.startswith("tile/entries/")]
         assert len(bundles) == 274 - start.size // 256
 
@@ -124,7 +137,7 @@ def test_a_flipped_bit_anywhere_is_caught(log, path, step):
     for at in range(0, len(log.files[path]), step):
         log.flip(path, at, bit=at % 8)
         with pytest.raises(LIED):
-            check(log, events=checks_events)
+            check(log, depth="events" if checks_events else "hashes")
         log.flip(path, at, bit=at % 8)
 
 
@@ -133,7 +146,7 @@ def test_every_bit_of_one_entry_is_caught_by_the_hashes_alone(log):
         for bit in range(8):
             log.flip("tile/entries/000", 131 + at, bit)
             with pytest.raises(LIED):
-                check(log, events=False)
+                check(log, depth="hashes")
             log.flip("tile/entries/000", 131 + at, bit)
 
 
@@ -207,7 +220,7 @@ def test_entries_of_another_length_or_type_are_refused_though_they_are_in_the_tr
         log.append_raw([(entry, b"")])
         log.publish()
         with pytest.raises(MalformedError, match=f"tile/entries/000.p/3: entry 2: .*{wrong}"):
-            check(log, events=False)
+            check(log, depth="hashes")
 
 
 def test_the_checkpoint_must_be_of_the_log_asked_for(log):
@@ -241,7 +254,7 @@ def test_a_checkpoint_may_not_claim_more_or_fewer_entries_than_its_root_has(log)
 
 def one(log: PublishedLog) -> None:
     """Audit a log of one entry that must be refused for its event."""
-    assert check(log, events=False).size == 1
+    assert check(log, depth="hashes").size == 1
     check(log)
 
 
@@ -318,7 +331,7 @@ def test_a_tampered_keys_file_is_refused(log):
 
 
 def test_events_too_large_for_one_file_are_fetched_one_by_one(log, monkeypatch):
-    monkeypatch.setattr("translog.verify.events.MAX_EVENTS_BYTES", 20_000)
+    monkeypatch.setattr("translog.verify.bundles.MAX_EVENTS_BYTES", 20_000)
     check(log)
     assert "events/000" in log.asked
     singles = [f"event/{entry[1:33].hex()}" for entry in log.entries[:256]]
@@ -341,13 +354,13 @@ EDGES = [0, 1, 254, 255, 256, 257, 300, 511, 512, 513]
 def test_an_audit_goes_on_where_it_stopped(old, new):
     log = PublishedLog(small_events(new))
     log.publish(min(old, new))
-    before = AuditState.from_json(check(log, events=False).to_json(), VERIFIER)
+    before = AuditState.from_json(check(log, depth="hashes").to_json(), believing(VERIFIER))
     log.publish(new)
     log.asked.clear()
-    state = check(log, events=False, state=before)
+    state = check(log, depth="hashes", state=before)
     bundles = [path for path in log.asked if path.startswith("tile/entries/")]
     assert len(bundles) == (-(-new // 256) - old // 256 if old < new else 0)
-    assert state == check(log, events=False)
+    assert state == check(log, depth="hashes")
 
 
 def test_an_audit_with_events_goes_on_with_events():
@@ -356,7 +369,7 @@ def test_an_audit_with_events_goes_on_with_events():
     log.append([small_event(number) for number in range(300, 600)])
     log.publish()
     log.asked.clear()
-    assert check(log, state=before).events
+    assert check(log, state=before).depth == "events"
     assert {path for path in log.asked if path.startswith("events/")} == {
         "events/001",
         "events/002.p/88",
@@ -399,41 +412,25 @@ def test_partial_files_may_be_gone_when_the_full_ones_are_there():
 def test_a_fork_is_caught_and_the_evidence_stands_alone(old, at, more):
     at = min(at, old - 1)
     log, _ = honest(old)
-    before = check(log, events=False)
+    before = check(log, depth="hashes")
     grown = PublishedLog(small_events(old + more))
     fork = grown.forked(at)
     with pytest.raises(HistoryError) as caught:
-        check(fork, events=False, state=before)
-    error = caught.value
-    assert (error.old.note, error.new.note) == (log.files["checkpoint"], fork.files["checkpoint"])
-    assert error.old.note.decode() in str(error) and error.new.note.decode() in str(error)
-    if more:
-        judge(error)
+        check(fork, depth="hashes", state=before)
+    claim = caught.value.claim
+    assert (claim.old, claim.new) == (log.files["checkpoint"], fork.files["checkpoint"])
+    accused = Trust(policy=believing(VERIFIER))
+    raw = Evidence.make(claim, accused).encode()
+    assert Evidence.parse(raw).check(accused).grade == "proof"
 
 
 def test_two_roots_of_one_size_need_no_tiles_to_be_a_fork():
     log, _ = honest(300)
-    before = check(log, events=False)
+    before = check(log, depth="hashes")
     fork = log.forked(299)
     fork.files = {"checkpoint": fork.files["checkpoint"]}
     with pytest.raises(HistoryError, match="two roots for 300 entries"):
-        check(fork, events=False, state=before)
-
-
-def judge(error: HistoryError) -> None:
-    """Be the stranger: find with the notes and the hashes alone that the log has forked."""
-    from translog.formats.tree import consistency_ranges
-
-    ranges = consistency_ranges(error.old.size, error.new.size)
-    pairs = sorted(zip(ranges, error.hashes, strict=True), key=lambda pair: pair[0].start)
-    below = [hash_ for leaves, hash_ in pairs if leaves.stop <= error.old.size]
-    assert fold(below) != error.old.root
-    shared, *beside = zip(ranges, error.hashes, strict=True)
-    joined = shared[1]
-    for leaves, hash_ in beside:
-        joined = fold([hash_, joined] if leaves.stop <= shared[0].start else [joined, hash_])
-    assert joined == error.new.root
-    assert all(hash_.hex() in str(error) for hash_ in error.hashes)
+        check(fork, depth="hashes", state=before)
 
 
 def test_a_log_that_shrank_is_caught_with_both_notes():
@@ -446,8 +443,8 @@ def test_a_log_that_shrank_is_caught_with_both_notes():
             HistoryError, match=r"shows .* entries, and showed 300 before"
         ) as caught:
             check(log, state=before)
-        assert caught.value.old.note == newest
-        assert caught.value.new.note == log.files["checkpoint"]
+        assert caught.value.claim.before == newest
+        assert caught.value.claim.after == log.files["checkpoint"]
 
 
 def test_an_audit_can_be_stopped_after_any_bundle_and_goes_on():
@@ -461,9 +458,9 @@ def test_an_audit_can_be_stopped_after_any_bundle_and_goes_on():
         if more:
             log.publish()
         for state in states:
-            saved = AuditState.from_json(state.to_json(), VERIFIER)
+            saved = AuditState.from_json(state.to_json(), believing(VERIFIER))
             log.asked.clear()
-            assert check(log, events=False, state=saved).size == (1100 if more else 1025)
+            assert check(log, depth="hashes", state=saved).size == (1100 if more else 1025)
             first = min(path for path in log.asked if path.startswith("tile/entries/"))
             assert first.startswith(f"tile/entries/00{state.size // 256}")
     assert whole.size == 1025
@@ -500,18 +497,128 @@ def test_tiles_that_do_not_fit_the_new_root_do_not_count_as_a_fork():
     assert not isinstance(caught.value, ConsistencyError)
 
 
-def test_what_was_audited_without_events_does_not_pass_for_more():
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_what_was_audited_less_deeply_does_not_pass_for_more(depth):
     log = PublishedLog(small_events(300))
-    hashes_only = check(log, events=False)
-    assert not hashes_only.events
-    with pytest.raises(ConflictError, match="without their events"):
-        check(log, state=hashes_only)
-    assert not check(log, state=check(log), events=False).events
+    before = check(log, depth=depth)
+    for wanted in DEPTHS:
+        if DEPTHS.index(wanted) <= DEPTHS.index(depth):
+            assert check(log, depth=wanted, state=before).depth == wanted
+        else:
+            with pytest.raises(ConflictError, match=f"is of the {depth} of 300 .*, want {wanted}"):
+                check(log, depth=wanted, state=before)
+
+
+def test_the_state_of_another_log_is_not_gone_on_from(log):
+    other = PublishedLog(small_events(10), origin="example.org/other")
+    before = audit(other.get, believing(other.verifier), workers=1)
+    with pytest.raises(ConflictError, match=r"of log 'example\.org/other', this is"):
+        check(log, state=before)
+
+
+# Signatures without contents
+
+
+def test_signatures_are_checked_from_entries_and_keys_alone(log):
+    log.asked.clear()
+    assert check(log, depth="signatures").depth == "signatures"
+    assert not any(path.startswith("event") for path in log.asked)
+
+
+def test_an_entry_that_its_key_did_not_sign_is_named_without_its_content():
+    made = small_event(1)
+    bad = bytes([made.signature[0] ^ 1]) + made.signature[1:]
+    log = PublishedLog(small_events(7))
+    log.append_raw([(entry_of(made._replace(signature=bad)).encode(), made.content)])
+    log.publish()
+    assert check(log, depth="hashes").complete
+    with pytest.raises(SignatureError, match=r"^tile/entries/000\.p/8: entry 7: Ed25519 signature"):
+        check(log, depth="signatures")
+    log.public_keys = []
+    log.publish()
+    with pytest.raises(UnknownKeyError, match=r"^tile/entries/000\.p/8: entry 0: key with SHA-256"):
+        check(log, depth="signatures")
+
+
+# Any checkpoint against any earlier one
+
+
+def opened(log: PublishedLog, size: int) -> SignedCheckpoint:
+    return open_checkpoint(log.checkpoint(size), log.verifier)
+
+
+@pytest.mark.parametrize("old", EDGES)
+@pytest.mark.parametrize("new", EDGES)
+def test_any_head_is_audited_from_any_earlier_one(old, new):
+    log = PublishedLog(small_events(513))
+    for size in (old, new, 513):
+        log.publish(size)
+    since, until = opened(log, old), opened(log, new)
+    if old > new:
+        with pytest.raises(HistoryError) as caught:
+            state_at(log.get, since, until, "hashes")
+        assert caught.value.claim == ShrunkenLog(before=since.note, after=until.note)
+        return
+    start = state_at(log.get, since, until, "hashes")
+    log.asked.clear()
+    state = check(log, depth="hashes", state=start, until=until)
+    assert (state.size, state.checkpoint) == (new, until)
+    assert state == check(log, depth="hashes", until=until)
+    assert AuditState.from_json(start.to_json(), believing(VERIFIER)).size == old
+
+
+def test_a_head_of_a_fork_is_not_continued():
+    log, _ = honest(300)
+    fork = log.forked(100)
+    until = opened(log, 300)
+    for size in (101, 200, 300):
+        with pytest.raises(HistoryError) as caught:
+            state_at(log.get, opened(fork, size), until, "hashes")
+        accused = Trust(policy=believing(VERIFIER))
+        assert Evidence.make(caught.value.claim, accused).check(accused).grade == "proof"
+    state_at(log.get, opened(fork, 100), until, "hashes")
+
+
+# A policy
+
+
+def test_a_head_without_its_quorum_is_not_audited(log):
+    witness = CosigningKey(name="w.example", key=SigningKey(bytes([3]) * 32))
+    listed = f"log {VERIFIER.vkey}\nwitness w {witness.cosigner.vkey}\nquorum w\n"
+    policy = parse_policy(listed.encode())
+    with pytest.raises(QuorumError, match="cosigned by no witness"):
+        audit(log.get, policy)
+    head = Checkpoint.parse(log.files["checkpoint"].decode().partition("\n\n")[0] + "\n")
+    log.files["checkpoint"] += str(witness.cosign(head, 1_780_000_000)).encode()
+    state = audit(log.get, policy)
+    assert state.complete
+    # What was believed once is gone on from, also when its cosignatures are lost.
+    bare = AuditState.from_json(state.to_json(), believing(VERIFIER))
+    assert audit(log.get, policy, state=bare).complete
+
+
+# In other processes
+
+
+def test_a_crowd_finds_what_one_finds(log):
+    with Crowd(2, here=1) as crowd:
+        assert check(log, check=crowd.check, workers=3) == check(log)
+        log.flip("events/001.p/44", 5)
+        with pytest.raises(HashError, match=r"^events/001\.p/44: entry 256: content has SHA-256"):
+            check(log, check=crowd.check, workers=3)
+
+
+def test_a_process_that_ends_is_the_environments_fault(log):
+    with Crowd(1, here=0) as crowd:
+        check(log, check=crowd.check)
+        crowd._started[0]._process.kill()
+        with pytest.raises(UnavailableError, match="a checking process has ended"):
+            check(log, check=crowd.check)
 
 
 def test_without_events_only_tiles_and_bundles_are_fetched(log):
     log.asked.clear()
-    check(log, events=False)
+    check(log, depth="hashes")
     assert all(path == "checkpoint" or path.startswith("tile/") for path in log.asked)
 
 

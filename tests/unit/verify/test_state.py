@@ -10,10 +10,11 @@ from tests.simulators.published import LOG_KEY, ORIGIN, VERIFIER, PublishedLog, 
 from translog.errors import MalformedError, SignatureError, TooLargeError, TranslogError
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner, Verifier
+from translog.formats.policy import believing
 from translog.verify.auditor import audit
 from translog.verify.state import AuditState
 
-STATE = audit(PublishedLog(small_events(300)).get, VERIFIER, workers=1)
+STATE = audit(PublishedLog(small_events(300)).get, believing(VERIFIER), workers=1)
 RAW = STATE.to_json()
 VALUE = json.loads(RAW)
 
@@ -23,10 +24,9 @@ def written(value: object) -> bytes:
 
 
 def test_what_is_written_is_read_again():
-    assert AuditState.from_json(RAW, VERIFIER) == STATE
-    assert written(VALUE) == RAW
-    empty = audit(PublishedLog().get, VERIFIER)
-    assert AuditState.from_json(empty.to_json(), VERIFIER) == empty
+    assert AuditState.from_json(RAW, believing(VERIFIER)).to_json() == RAW == written(VALUE)
+    empty = audit(PublishedLog().get, believing(VERIFIER)).to_json()
+    assert AuditState.from_json(empty, believing(VERIFIER)).to_json() == empty
 
 
 WRONG = [
@@ -35,8 +35,8 @@ WRONG = [
     None,
     1,
     {**VALUE, "more": 1},
-    {name: VALUE[name] for name in VALUE if name != "events"},
-    {**VALUE, "format": "translog-audit-state/v2"},
+    {name: VALUE[name] for name in VALUE if name != "depth"},
+    {**VALUE, "format": "translog-audit-state/v1"},
     {**VALUE, "size": 301},
     {**VALUE, "size": 299},
     {**VALUE, "size": 512, "edge": VALUE["edge"][:1]},
@@ -45,8 +45,9 @@ WRONG = [
     {**VALUE, "size": 300.0},
     {**VALUE, "size": True},
     {**VALUE, "size": "300"},
-    {**VALUE, "events": 1},
-    {**VALUE, "events": None},
+    {**VALUE, "depth": "bodies"},
+    {**VALUE, "depth": None},
+    {**VALUE, "depth": ["events"]},
     {**VALUE, "edge": VALUE["edge"][:-1]},
     {**VALUE, "edge": [*VALUE["edge"], VALUE["edge"][0]]},
     {**VALUE, "edge": VALUE["edge"][::-1]},
@@ -65,27 +66,27 @@ WRONG = [
 @pytest.mark.parametrize("value", WRONG, ids=range(len(WRONG)))
 def test_any_other_state_is_refused(value):
     with pytest.raises(MalformedError):
-        AuditState.from_json(written(value), VERIFIER)
+        AuditState.from_json(written(value), believing(VERIFIER))
 
 
 def test_a_state_before_its_checkpoint_needs_no_root_but_as_many_hashes():
     early = {**VALUE, "size": 256, "edge": VALUE["edge"][:1]}
-    assert not AuditState.from_json(written(early), VERIFIER).complete
+    assert not AuditState.from_json(written(early), believing(VERIFIER)).complete
     with pytest.raises(MalformedError, match="want 1 hashes"):
-        AuditState.from_json(written({**early, "edge": VALUE["edge"]}), VERIFIER)
+        AuditState.from_json(written({**early, "edge": VALUE["edge"]}), believing(VERIFIER))
 
 
 def test_a_refusal_says_what_was_wanted():
-    with pytest.raises(MalformedError, match="is not a translog-audit-state/v1"):
-        AuditState.from_json(written({**VALUE, "format": "x"}), VERIFIER)
+    with pytest.raises(MalformedError, match="is not a translog-audit-state/v2"):
+        AuditState.from_json(written({**VALUE, "format": "x"}), believing(VERIFIER))
 
 
 def test_other_spellings_are_refused():
     for raw in (RAW[:-1], RAW + b"\n", json.dumps(VALUE).encode(), b"", b"\xff", RAW[:40]):
         with pytest.raises(MalformedError):
-            AuditState.from_json(raw, VERIFIER)
+            AuditState.from_json(raw, believing(VERIFIER))
     with pytest.raises(TooLargeError):
-        AuditState.from_json(RAW + b" " * 3_000_000, VERIFIER)
+        AuditState.from_json(RAW + b" " * 3_000_000, believing(VERIFIER))
 
 
 def test_the_state_of_another_log_is_refused():
@@ -93,13 +94,13 @@ def test_the_state_of_another_log_is_refused():
     other_log = Verifier(name="example.com/other", public_key=LOG_KEY.public_key)
     for verifier in (other_key, other_log):
         with pytest.raises(SignatureError):
-            AuditState.from_json(RAW, verifier)
+            AuditState.from_json(RAW, believing(verifier))
 
 
 @given(st.binary() | st.text().map(str.encode))
 def test_random_bytes_raise_nothing_but_refusals(raw):
     with pytest.raises(MalformedError):
-        AuditState.from_json(raw, VERIFIER)
+        AuditState.from_json(raw, believing(VERIFIER))
 
 
 @given(st.integers(0, len(RAW) - 1), st.integers(0, 7))
@@ -107,4 +108,4 @@ def test_a_flipped_bit_is_refused_or_is_in_another_state(at, bit):
     flipped = bytearray(RAW)
     flipped[at] ^= 1 << bit
     with pytest.raises(TranslogError):
-        AuditState.from_json(bytes(flipped), VERIFIER)
+        AuditState.from_json(bytes(flipped), believing(VERIFIER))
