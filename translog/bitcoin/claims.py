@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from translog.bitcoin.checkpoints import Checkpoints
-from translog.bitcoin.grade import HeaderSource
+from translog.bitcoin.grade import Grade, HeaderSource
 from translog.bitcoin.header import HEADER_BYTES, MAX_HEIGHT, Header, display_hash, verify_work
 from translog.bitcoin.network import Network
 from translog.errors import HeaderError, MalformedError
@@ -21,6 +21,10 @@ class RunSource(HeaderSource, Protocol):
     @property
     def name(self) -> str:
         """Where it is, without passwords."""
+
+    @property
+    def grade(self) -> Grade:
+        """What its headers are worth at least."""
 
     def close(self) -> None:
         """Close its connections."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from translog.bitcoin.claims import Known, check_height
-from translog.bitcoin.grade import OWN_NODE, GradedHeader
+from translog.bitcoin.grade import OWN_NODE, Grade, GradedHeader
 from translog.bitcoin.header import Header, parse_display_hash
 from translog.bitcoin.network import Network
 from translog.errors import (
@@ -82,6 +82,11 @@ class Bitcoind:
     def network(self) -> Network:
         """The chain that it must know."""
         return self._known.network
+
+    @property
+    def grade(self) -> Grade:
+        """What its headers are worth."""
+        return OWN_NODE
 
     def tip(self) -> int:
         """Return the height of the newest block, as `HeaderSource` says."""

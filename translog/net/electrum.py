@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from translog.bitcoin.chain import PERIOD
 from translog.bitcoin.claims import Known, check_height, parse_hex
-from translog.bitcoin.grade import SINGLE_SERVER, GradedHeader
+from translog.bitcoin.grade import SINGLE_SERVER, Grade, GradedHeader
 from translog.bitcoin.header import HEADER_BYTES, parse_display_hash
 from translog.bitcoin.network import Network
 from translog.errors import HeaderError, MalformedError, MissingError
@@ -73,6 +73,11 @@ class Electrum:
     def network(self) -> Network:
         """The chain that it must know."""
         return self._known.network
+
+    @property
+    def grade(self) -> Grade:
+        """What its headers are worth at least."""
+        return SINGLE_SERVER
 
     def tip(self) -> int:
         """Return the height of the newest block, as `HeaderSource` says."""

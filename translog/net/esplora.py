@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 from translog.bitcoin.claims import Known, check_height
-from translog.bitcoin.grade import SINGLE_SERVER, GradedHeader
+from translog.bitcoin.grade import SINGLE_SERVER, Grade, GradedHeader
 from translog.bitcoin.header import Header, parse_display_hash
 from translog.bitcoin.network import Network
 from translog.errors import MalformedError
@@ -54,6 +54,11 @@ class Esplora:
     def close(self) -> None:
         """Close the connections."""
         self._exchange.close()
+
+    @property
+    def grade(self) -> Grade:
+        """What its headers are worth."""
+        return SINGLE_SERVER
 
     def tip(self) -> int:
         """Return the height of the newest block, as `HeaderSource` says."""

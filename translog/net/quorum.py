@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Self, TypeVar
 
 from translog.bitcoin.claims import RunSource
-from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader, quorum
+from translog.bitcoin.grade import CHECKPOINT_LINKED, Grade, GradedHeader, quorum
 from translog.bitcoin.header import HEADER_BYTES, Header
 from translog.bitcoin.network import Network
 from translog.errors import (
@@ -74,6 +74,11 @@ class Quorum:
     def network(self) -> Network:
         """The chain that all must know."""
         return self._sources[0].network
+
+    @property
+    def grade(self) -> Grade:
+        """What its headers are worth at least."""
+        return quorum(self._need)
 
     def tip(self) -> int:
         """Return the greatest height that enough of them have reached, as `HeaderSource` says."""

@@ -49,6 +49,7 @@ class Told:
         self.chain = chain
         self.lie: str | None = None
         self._forks: dict[bytes, RegtestChain] = {}
+        self._heights: tuple[tuple[str | None, bytes], dict[str, int]] = ((None, b""), {})
 
     def tip(self) -> int:
         """Return the height that is said to be the newest."""
@@ -72,6 +73,15 @@ class Told:
         if self.lie == "other network" and height == 0:
             return worked(_with(header.raw, MERKLE_ROOT, bytes(32)))
         return header
+
+    def height_of(self, name: str) -> int | None:
+        """Return where the block with that hash, as people write it, is said to be."""
+        now = (self.lie, self._chain().header(self._chain().height).header.hash)
+        if self._heights[0] != now:
+            headers = ((height, self.header(height)) for height in range(self.tip() + 1))
+            found = {display_hash(each.hash): at for at, each in headers if each is not None}
+            self._heights = (now, found)
+        return self._heights[1].get(name)
 
     def _chain(self) -> RegtestChain:
         if self.lie != "fork":
@@ -181,12 +191,11 @@ class HeaderServer:
         return _error(call, NO_SUCH_METHOD, "Method not found")
 
     def _named(self, name: str) -> Header | None:
-        for height in range(self._told.tip() + 1):
-            header = self._told.header(height)
-            if header is not None and display_hash(header.hash) == name:
-                wrong = self.lie == "other hash" and height > 0
-                return self._told.header(height - 1) if wrong else header
-        return None
+        height = self._told.height_of(name)
+        if height is None:
+            return None
+        wrong = self.lie == "other hash" and height > 0
+        return self._told.header(height - 1 if wrong else height)
 
 
 def _result(call: dict[str, Any], result: Any) -> dict[str, Any]:
