@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from translog.bitcoin.chain import is_final
 from translog.bitcoin.checkpoints import Checkpoints
+from translog.bitcoin.claims import Known
 from translog.bitcoin.grade import GradedHeader, HeaderSource
-from translog.bitcoin.header import display_hash, verify_work
+from translog.bitcoin.header import display_hash
 from translog.bitcoin.network import Network
 from translog.bitcoin.ots import InBlock
 from translog.errors import HeaderError, TimestampError
@@ -80,7 +81,9 @@ def verify_in_block(
         VerificationError: the source was caught lying.
     """
     known = source.header(claim.height)
-    verify_known(known, claim.height, source.network, checkpoints)
+    if known.height != claim.height:
+        raise HeaderError(f"header of block {known.height}: want that of block {claim.height}")
+    Known(network=source.network, checkpoints=checkpoints).verify(known.header, claim.height)
     if known.header.merkle_root != claim.message:
         raise TimestampError(
             f"timestamp: leads to {display_hash(claim.message)}, and block {claim.height}"
@@ -92,19 +95,3 @@ def verify_in_block(
         final=is_final(claim.height, source.tip()),
         behind=checkpoints is None or claim.height > checkpoints.newest,
     )
-
-
-def verify_known(
-    known: GradedHeader, height: int, network: Network, checkpoints: Checkpoints | None
-) -> None:
-    """Check what a header shows by itself: its height, its work, and that no checkpoint disagrees.
-
-    Raises:
-        MalformedError: its bits are no target.
-        HeaderError: it cannot be the block at that height.
-    """
-    if known.height != height:
-        raise HeaderError(f"header of block {known.height}: want that of block {height}")
-    verify_work(known.header, network.limit_bits)
-    if checkpoints is not None:
-        checkpoints.verify(height, known.header)
