@@ -1,16 +1,20 @@
 """The registry asked as its readers do: with curl, jq and python3, as its own pages say."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from tests.integration.test_server import Process, add
 from tests.simulators.asgi import new_log
-from tests.simulators.events import real_events
+from tests.simulators.events import created, real_events
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("TRANSLOG_SHARED_DATA", ROOT / ".." / "shared" / "data"))
@@ -31,6 +35,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     finally:
         process.popen.kill()
         process.popen.communicate()
+
+
+def wait_for_index(server: Process) -> None:
+    """Ask until everything published can be searched: a process of the server's sees to it."""
+    with closing(server.connect()) as connection:
+        for _ in range(100_000):
+            connection.request("GET", "/search?q=a", headers={"Accept": "application/json"})
+            response = connection.getresponse()
+            found = json.loads(response.read())
+            if response.status == 200 and found["events_behind"] == 0:
+                return
+    raise AssertionError("the index is never made")
 
 
 def run(snippet: str) -> str:
@@ -60,3 +76,31 @@ def test_the_snippet_of_the_manual_works(server: Process) -> None:
     page = (ROOT / "docs" / "api.md").read_text()
     snippet = page[page.index("$ curl -sH") + 2 :].partition(f"    {HASH}")[0]
     assert run(snippet.replace("https://example.com/log", server.url)) == HASH
+
+
+def test_the_snippet_of_a_record_s_page_works(server: Process) -> None:
+    page = run(f"curl -s {server.url}/pith/HAMJZSQV")
+    assert run(snippet_of(unescape(page))) == HASH
+
+
+def test_a_name_leads_to_the_record_once_the_server_s_own_process_has_indexed_it(
+    server: Process,
+) -> None:
+    wait_for_index(server)
+    for name in ("arxiv/2402.13753", "arxiv/2402.13753v1", "doi/10.48550/arXiv.2402.13753"):
+        asked = f"curl -sLH 'Accept: application/ld+json' {server.url}/pith/by/{name}"
+        assert run(f"{asked} | jq -r .canonical_sha256") == HASH
+
+
+def test_an_indexer_that_dies_is_replaced(server: Process) -> None:
+    wait_for_index(server)
+    children = Path(f"/proc/{server.popen.pid}/task").glob("*/children")
+    pids = [int(pid) for path in children for pid in path.read_text().split()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    (indexer,) = [pid for pid, line in commands.items() if b"translog.log.indexer" in line]
+    os.kill(indexer, signal.SIGKILL)
+    with server.client() as client:
+        add(client, [created(1)], "?wait=published")
+        wait_for_index(server)
+        add(client, [created(2)], "?wait=published")
+        wait_for_index(server)

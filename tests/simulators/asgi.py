@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulators.events import PITH_KEY, SIGNER_ID
-from translog.log import directory, registry
+from translog.log import directory, indexer, registry
 from translog.log.directory import LogDirectory
 from translog.log.writer import Writer, open_writer
 from translog.pith.key import PINNED, PithKey
 from translog.server.app import App, build
 from translog.server.settings import Clock, Settings
-from translog.store import database
+from translog.store import database, search
 
 ORIGIN = "example.com/log"
 BASE_URL = "https://example.com/log"
@@ -126,6 +126,14 @@ class Served:
 
     def publish(self) -> None:
         self.run(self.app.publishing.turn())
+
+    def index(self) -> int:
+        """Bring the search index up to what is published."""
+        with (
+            closing(directory.open_reader(self.log)) as db,
+            search.open_writer(self.log.search) as index,
+        ):
+            return indexer.catch_up(db, index, self.log.origin)
 
     @property
     def size(self) -> int:

@@ -4,6 +4,7 @@ DIR/log.db        the log (SQLite, WAL)
 DIR/log.key       the private key that signs heads and bundles; mode 0600; in no backup
 DIR/signed-head   the last signed head, kept apart from the database: see log/publisher
 DIR/lock          held by the one process that writes
+DIR/search.db     the search index, made from the log: log/indexer
 """
 
 import secrets
@@ -26,6 +27,7 @@ DATABASE = "log.db"
 KEY = "log.key"
 SIGNED_HEAD = "signed-head"
 LOCK = "lock"
+SEARCH = "search.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,10 @@ class LogDirectory:
     @property
     def signed_head(self) -> Path:
         return self.path / SIGNED_HEAD
+
+    @property
+    def search(self) -> Path:
+        return self.path / SEARCH
 
     def read_signer(self) -> NoteSigner:
         """Return the log's private key.

@@ -5,7 +5,7 @@ member is defined in the context by name. What is signed in another form (the ca
 receipt) is a JSON literal there, so that no processor takes apart what has a hash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from translog.pith.event import RECORD_CREATED
@@ -19,11 +19,19 @@ _TIME = "http://www.w3.org/2001/XMLSchema#dateTime"
 _NUMBER = "http://www.w3.org/2001/XMLSchema#integer"
 
 
-def document(bundle: Mapping[str, Any], *, origin: str, size: int, base_url: str) -> dict[str, Any]:
+def document(
+    bundle: Mapping[str, Any],
+    *,
+    origin: str,
+    size: int,
+    base_url: str,
+    titles: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return what a resolver says of a record.
 
     Args:
         bundle: the record's, of the log `origin` at `size`.
+        titles: what else may be the work's; the first that has the record's hash is.
         base_url: where it is served, without a slash at the end.
     """
     record, state = bundle["canonical_record"], bundle["state"]
@@ -37,7 +45,7 @@ def document(bundle: Mapping[str, Any], *, origin: str, size: int, base_url: str
         "@type": "Record",
         "pith_number": bundle["pith_number"],
         "short_pith_number": bundle["short_pith_number"],
-        "title": find_title(map(snapshot_title, snapshots), record),
+        "title": find_title([*titles, *map(snapshot_title, snapshots)], record),
         "headline": _text(member(paper, "headline")),
         "submitted_at": record["metadata"]["submitted_at"],
         "canonical_record": record,

@@ -9,15 +9,14 @@ from translog.pith.record import canonical_text
 MAX_TITLE_CHARS = 1_000
 
 
-def is_title(title: Any, record: Mapping[str, Any]) -> bool:
-    """Say whether `title` is that of the work, by the hash in its canonical record."""
+def is_title(title: Any, title_sha256: bytes) -> bool:
+    """Say whether `title` is that of the work, by the hash that its canonical record has."""
     if type(title) is not str or len(title) > MAX_TITLE_CHARS:
         return False
     try:
-        digest = sha256(canonical_text(title).encode()).hexdigest()
+        return sha256(canonical_text(title).encode()).digest() == title_sha256
     except UnicodeEncodeError:  # a lone surrogate
         return False
-    return bool(digest == record["metadata"]["title_canon_sha256"])
 
 
 def snapshot_title(payload: Any) -> Any:
@@ -28,7 +27,8 @@ def snapshot_title(payload: Any) -> Any:
 
 def find_title(titles: Iterable[Any], record: Mapping[str, Any]) -> str | None:
     """Return the first of `titles` that is the work's own, or None."""
-    return next((title for title in titles if is_title(title, record)), None)
+    title_sha256 = bytes.fromhex(record["metadata"]["title_canon_sha256"])
+    return next((title for title in titles if is_title(title, title_sha256)), None)
 
 
 def member(value: Any, name: str) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,28 +13,29 @@ from starlette.routing import Route
 from translog.errors import BusyError, MissingError, TranslogError, UnavailableError
 from translog.log.directory import LogDirectory
 from translog.log.writer import Writer
-from translog.pith.linked import CONTEXT_PATH
 from translog.server.adding import Adding
 from translog.server.answers import Answer, Message, Receive, Scope, Send
 from translog.server.deadline import Deadline
 from translog.server.documents import PREFLIGHT, is_preflight
 from translog.server.errors import InternalError, LateError, MethodError, problem
 from translog.server.health import Health
+from translog.server.indexing import Indexing
 from translog.server.logs import LOGGER, Complaints
-from translog.server.manifests import Manifests
 from translog.server.metrics import Metrics
+from translog.server.negotiation import wants_page
 from translog.server.proofs import Proofs
 from translog.server.publishing import Publishing
 from translog.server.readers import Readers
-from translog.server.records import Records
+from translog.server.registry import Endpoint, build_registry
 from translog.server.settings import Clock, Settings
+from translog.server.site import Site
 from translog.server.tiles import Tiles
 
 READING = ("GET", "HEAD")
 HOT_FILES = ("/add", "/checkpoint")
 HOT_FOLDERS = ("/tile/", "/events/")
 
-Endpoint = Callable[[Request], Awaitable[Answer]]
+Refusal = Callable[[TranslogError], Answer]
 
 
 class App:
@@ -53,22 +55,26 @@ class App:
         readers: Readers,
         metrics: Metrics,
         settings: Settings,
-        clock: Clock,
+        complaints: Complaints,
+        indexing: Indexing,
+        site: Site,
         routes: dict[str, Endpoint],
     ) -> None:
         self.publishing = publishing
         self.paths = tuple(routes)
+        self._indexing = indexing
+        self._site = site
         self._adding = adding
         self._tiles = tiles
         self._readers = readers
         self._metrics = metrics
         self._settings = settings
-        self._complaints = Complaints(clock.steady)
+        self._complaints = complaints
         self._known = {path.split("/")[1] for path in (*HOT_FILES, *HOT_FOLDERS, *routes)}
         self._starlette = Starlette(
             routes=[Route(path, self._guarded(answer)) for path, answer in routes.items()],
             # Starlette's types want a Response, and its code any ASGI application.
-            exception_handlers={HTTPException: _refuse},  # type: ignore[dict-item]
+            exception_handlers={HTTPException: self._refuse},  # type: ignore[dict-item]
             lifespan=self._lifespan,
         )
         self._starlette.router.redirect_slashes = False
@@ -82,7 +88,7 @@ class App:
             await PREFLIGHT(scope, receive, send)
             return
         if path in HOT_FILES or path.startswith(HOT_FOLDERS):
-            answer = await self._made(self._hot(scope, receive))
+            answer = await self._made(self._hot(scope, receive), problem)
             self._count(path, answer.status)
             await answer(scope, receive, send)
             return
@@ -104,17 +110,17 @@ class App:
             return self.publishing.answer
         return await self._tiles.answer(scope)
 
-    async def _made(self, answer: Awaitable[Answer]) -> Answer:
+    async def _made(self, answer: Awaitable[Answer], refusal: Refusal) -> Answer:
         """Return an answer, or the one that says why there is none."""
         try:
             return await answer
         except TranslogError as error:
             if isinstance(error, UnavailableError) and not isinstance(error, BusyError):
                 self._complaints.tell(error)
-            return problem(error)
+            return refusal(error)
         except Exception:  # noqa: BLE001  # a bug: one request fails, and the log says where
             LOGGER.exception("a request failed by a bug")
-            return problem(InternalError("the request failed; the server's log says why"))
+            return refusal(InternalError("the request failed; the server's log says why"))
 
     def _guarded(self, answer: Endpoint) -> Endpoint:
         async def timed(request: Request) -> Answer:
@@ -125,9 +131,22 @@ class App:
                 raise LateError(f"no answer within {self._settings.request_seconds:g} s") from error
 
         async def endpoint(request: Request) -> Answer:
-            return await self._made(timed(request))
+            return await self._made(timed(request), partial(self._refusal, request))
 
         return endpoint
+
+    def _refusal(self, request: Request, error: TranslogError) -> Answer:
+        """Return the answer that says an error: a page to who asks for pages."""
+        if wants_page(request.headers.get("accept")):
+            return self._site.refusal(error, request.scope)
+        return problem(error)
+
+    async def _refuse(self, request: Request, error: Exception) -> Answer:
+        """Answer for what Starlette finds no endpoint for."""
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            return self._refusal(request, MethodError(request.method, ", ".join(READING)))
+        path = request.url.path[:80]
+        return self._refusal(request, MissingError(f"path {path!r} is not one of this server's"))
 
     def _count(self, path: str, status: int) -> None:
         first = path[1:].partition("/")[0]
@@ -136,7 +155,8 @@ class App:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         task = asyncio.create_task(self.publishing.run())
-        yield
+        async with self._indexing.running():
+            yield
         self.publishing.stop()
         await task
         self.close()
@@ -155,7 +175,8 @@ def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Cl
     metrics = Metrics()
     publishing = Publishing(writer, clock, metrics, settings.publish_interval_seconds)
     readers = Readers(directory)
-    signer = directory.read_signer()
+    complaints = Complaints(clock.steady)
+    registry = build_registry(directory, publishing, readers, settings, clock)
     adding = Adding(
         writer=writer,
         publishing=publishing,
@@ -171,40 +192,22 @@ def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Cl
         readers=readers,
         metrics=metrics,
         settings=settings,
-        clock=clock,
-        routes=_routes(
-            Proofs(publishing, readers),
-            Records(publishing, readers, signer, settings.base_url),
-            Manifests(publishing, readers, signer, settings.base_url),
-            Health(writer, publishing, metrics),
-        ),
+        complaints=complaints,
+        indexing=Indexing(directory, publishing, complaints),
+        site=registry.site,
+        routes={
+            **_routes(Proofs(publishing, readers), Health(writer, publishing, metrics)),
+            **registry.routes,
+        },
     )
 
 
-def _routes(
-    proofs: Proofs, records: Records, manifests: Manifests, health: Health
-) -> dict[str, Endpoint]:
+def _routes(proofs: Proofs, health: Health) -> dict[str, Endpoint]:
     return {
-        "/event/{digits}": records.event,
         "/proof/inclusion": proofs.inclusion,
         "/proof/consistency": proofs.consistency,
         "/proof/{name}": proofs.text,
-        "/keys.json": records.keys,
-        "/pith/{suffix}": records.record,
-        "/pith/{suffix}/bundle.json": records.bundle,
-        "/pith/{suffix}/state.json": records.state,
-        "/.well-known/pith/{suffix}/bundle.json": records.bundle,
-        f"/{CONTEXT_PATH}": manifests.context,
-        "/pith-signing-key.json": manifests.signing_keys,
-        "/pith-mirrors.json": manifests.mirrors,
         "/healthz": health.alive,
         "/readyz": health.ready,
         "/metrics": health.metrics,
     }
-
-
-async def _refuse(request: Request, error: Exception) -> Answer:
-    """Answer for what Starlette finds no endpoint for."""
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        return problem(MethodError(request.method, ", ".join(READING)))
-    return problem(MissingError(f"path {request.url.path[:80]!r} is not one of this server's"))

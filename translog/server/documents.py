@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from translog.server.answers import ANYONE, BRIEF, GZIP, Answer, Header, Scope, squeezed, takes_gzip
 
+BY_ACCEPT = b"accept, accept-encoding"  # what else an answer would have been another for
 TAG_DIGITS = 32
 MIN_PACKED_BYTES = 512  # below, a packet is a packet
 # What scripts of other pages may read besides the few headers they always may.

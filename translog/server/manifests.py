@@ -11,13 +11,15 @@ from translog.formats.note import NoteSigner
 from translog.log.registry import pith_key
 from translog.pith.linked import CONTEXT
 from translog.pith.manifest import mirror, mirror_manifest, signing_key, signing_keys
-from translog.server.answers import JSON, Answer, Header
+from translog.server.answers import JSON, TEXT, Answer, Header
 from translog.server.documents import Document
 from translog.server.negotiation import JSON_LD
 from translog.server.publishing import Publishing
 from translog.server.readers import Readers
 from translog.store import log
+from translog.web.latex import style_file
 
+ATTACHED: Header = (b"content-disposition", b'attachment; filename="pith.sty"')
 HOURLY: Header = (b"cache-control", b"public, max-age=3600")
 
 
@@ -32,6 +34,7 @@ class Manifests:
         self._name = signer.verifier.name
         self._key = pith_key(signer.verifier, base_url)
         self._base_url = base_url
+        self._style = Document(style_file(base_url), TEXT, ATTACHED, cache=HOURLY)
         self._context = Document(canonical(CONTEXT), JSON_LD, cache=HOURLY)
 
     async def context(self, request: Request) -> Answer:
@@ -47,6 +50,10 @@ class Manifests:
         """GET /pith-mirrors.json: where these records are served."""
         rows = [mirror(self._name, self._base_url, self._key, "primary")]
         return await self._answer(request, lambda now: mirror_manifest(rows, now))
+
+    async def style(self, request: Request) -> Answer:
+        """GET /pith.sty: the LaTeX package, whose links lead here."""
+        return self._style.answer(request)
 
     async def _answer(self, request: Request, made: Callable[[str], dict[str, Any]]) -> Answer:
         size = self._publishing.checkpoint.size

@@ -75,6 +75,10 @@ class Publishing:
             await self._turned.wait()
         return self.checkpoint
 
+    async def turned(self) -> None:
+        """Wait for the end of the next turn, however it ends."""
+        await self._turned.wait()
+
     async def turn(self) -> None:
         """Sign what is new, and show it. Whatever goes wrong is told by `failed`."""
         began = self._clock.steady()

@@ -11,14 +11,14 @@ HASH_DIGITS = 64
 MAX_QUERY_BYTES = 1_000
 
 
-def parameters(query: bytes, *allowed: str) -> dict[str, str]:
+def parameters(query: bytes, *allowed: str, limit: int = MAX_QUERY_BYTES) -> dict[str, str]:
     """Return a query's parameters by name.
 
     Raises:
         MalformedError: one is not among `allowed`, or is given twice.
     """
-    if len(query) > MAX_QUERY_BYTES:
-        raise MalformedError(f"query has {len(query)} bytes, want at most {MAX_QUERY_BYTES}")
+    if len(query) > limit:
+        raise MalformedError(f"query has {len(query)} bytes, want at most {limit}")
     try:
         pairs = (
             parse_qsl(

@@ -281,6 +281,19 @@ def read_checkpoint(db: sqlite3.Connection) -> bytes | None:
     return row[0] if row else None
 
 
+def read_checkpoint_at(db: sqlite3.Connection, size: int) -> bytes | None:
+    """Return the signed head of this size, or None where none was signed."""
+    row = db.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
+    return row[0] if row else None
+
+
+def read_neighbours(db: sqlite3.Connection, size: int) -> tuple[int | None, int | None]:
+    """Return the sizes of the signed heads before and after the one of this size."""
+    (before,) = db.execute("SELECT max(size) FROM checkpoint WHERE size < ?", (size,)).fetchone()
+    (after,) = db.execute("SELECT min(size) FROM checkpoint WHERE size > ?", (size,)).fetchone()
+    return before, after
+
+
 def read_signed_at(db: sqlite3.Connection, size: int) -> int:
     """Return when the head of this size was signed, in POSIX seconds."""
     row = db.execute("SELECT signed_at FROM checkpoint WHERE size = ?", (size,)).fetchone()

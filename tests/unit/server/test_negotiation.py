@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translog.server.negotiation import UnacceptableError, choose, wants_page
@@ -57,6 +57,7 @@ def test_what_is_not_taken_is_not_sent(accepted: str) -> None:
         choose(accepted, [HTML])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.lists(st.sampled_from([HTML, LD, JSON]), min_size=1))
 def test_whatever_is_sent_one_of_the_forms_is_chosen_or_none(
     accepted: str, offered: list[str]

@@ -99,7 +99,7 @@ NOT_YET = [
     f"/proof/consistency?from=1&to={SIZE + 1}",
     "/pith/AAAAAAAA/bundle.json",
     "/pith/AAAAAAAAAAAAAAAAAAAAAAAAAA/state.json",
-    "/",
+    "//",
     "/tile",
     "/add/",
     "/checkpoint/",

@@ -1,0 +1,78 @@
+"""Keeps a process that follows the log with its search index: log/indexer.
+
+In a process of its own, at a lower priority: reading every event again in this one would hold up
+those that arrive. If it dies, another is started at the next head; searches find less meanwhile.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from translog.errors import UnavailableError
+from translog.log.directory import LogDirectory
+from translog.server.logs import Complaints
+from translog.server.publishing import Publishing
+
+
+class Indexing:
+    """The process, while `running`."""
+
+    def __init__(
+        self, directory: LogDirectory, publishing: Publishing, complaints: Complaints
+    ) -> None:
+        self._directory = directory
+        self._publishing = publishing
+        self._complaints = complaints
+        self._process: asyncio.subprocess.Process | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the heads that are shown while the block runs."""
+        task = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self._end()
+
+    async def _follow(self) -> None:
+        done = -1
+        while True:
+            size = self._publishing.checkpoint.size
+            if size != done:
+                try:
+                    await self._catch_up()
+                    done = size
+                except (OSError, RuntimeError) as error:  # the latter is uvloop's for a closed pipe
+                    await self._end()
+                    self._complaints.tell(UnavailableError(f"search index: {error}"))
+            await self._publishing.turned()
+
+    async def _catch_up(self) -> None:
+        """Let the process catch up with the newest head, and wait until it has."""
+        process = self._process
+        if process is None:
+            process = self._process = await asyncio.create_subprocess_exec(
+                # -P: nothing is imported from where the log happens to be started.
+                *(sys.executable, "-P", "-m", "translog.log.indexer", str(self._directory.path)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the log, which ends this when it is done
+            )
+        if process.stdin is None or process.stdout is None:
+            raise TypeError("the process was started with pipes")
+        process.stdin.write(b"\n")
+        await process.stdin.drain()
+        if not await process.stdout.readline():
+            raise ProcessLookupError("the process that makes it has ended")
+
+    async def _end(self) -> None:
+        """End the process. What it was at is not lost: the next goes on from its last commit."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+            self._process = None

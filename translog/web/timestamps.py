@@ -1,0 +1,110 @@
+"""A bundle's `timestamp_proofs` in words: what Bitcoin says about when, and how sure that is.
+
+What is shown is what this log found when it checked. Pages say how to check it oneself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from translog.web import words
+from translog.web.lenient import count, items, member, text
+
+Standing = Literal["final", "confirmed", "pending"]
+_ORDER: tuple[Standing, ...] = ("final", "confirmed", "pending")
+MAINNET = "mainnet"
+
+
+class Stamp(NamedTuple):
+    """What one proof says.
+
+    Attributes:
+        event_id: of the event that it is about.
+        standing: how far it has come.
+        network: "mainnet" for Bitcoin; any other proves nothing to the world.
+        height: of the earliest block it names, or None.
+        sentence: all this for people.
+        after: what is known of the earliest time, or None.
+    """
+
+    event_id: str
+    standing: Standing
+    network: str
+    height: int | None
+    sentence: str
+    after: str | None
+
+
+def stamps(proofs: Iterable[Mapping[str, Any]]) -> tuple[Stamp, ...]:
+    """Return what each proof says, in the order given."""
+    return tuple(map(_stamp, proofs))
+
+
+def best(found: Iterable[Stamp]) -> Stamp | None:
+    """Return the one that has come furthest, on the real chain if any is; None of none."""
+    return min(
+        found,
+        key=lambda stamp: (
+            stamp.network != MAINNET,
+            _ORDER.index(stamp.standing),
+            stamp.height or 0,
+        ),
+        default=None,
+    )
+
+
+def _stamp(proof: Mapping[str, Any]) -> Stamp:
+    block = _block(proof)
+    return Stamp(
+        event_id=text(member(proof, "event_id"), 80) or "unknown",
+        standing=_standing(proof),
+        network=text(member(proof, "network"), 40) or "an unknown chain",
+        height=block[0] if block else None,
+        sentence=_sentence(proof),
+        after=_after(member(proof, "not_before")),
+    )
+
+
+def _standing(proof: Mapping[str, Any]) -> Standing:
+    status = member(proof, "status")
+    if status in ("final", "confirmed") and _block(proof) is not None:
+        return "final" if status == "final" else "confirmed"
+    return "pending"
+
+
+def _sentence(proof: Mapping[str, Any]) -> str:
+    standing, found = _standing(proof), _block(proof)
+    if found is None:
+        asked = len(items(member(proof, "calendars")))
+        where = words.counted(asked, "calendar") if asked else "the calendars"
+        return f"Sent to {where}; no block holds it yet"
+    height, time = found
+    network = text(member(proof, "network"), 40)
+    chain = "Bitcoin" if network == MAINNET else f"the test chain {network or 'without a name'}"
+    when = f"Existed before block {height:,} of {chain}{f', {time}' if time else ''}"
+    if standing == "confirmed":
+        return f"{when}. The block is recent, and could still be replaced"
+    return when
+
+
+def _block(proof: Mapping[str, Any]) -> tuple[int, str | None] | None:
+    """Return height and time of the earliest block that is named."""
+    found = [
+        (height, _moment(member(each, "header_time")))
+        for each in items(member(proof, "attestations"))
+        if (height := count(member(each, "height"))) is not None
+    ]
+    return min(found, key=lambda each: each[0]) if found else None
+
+
+def _after(not_before: Any) -> str | None:
+    height = count(member(not_before, "height"))
+    return None if height is None else f"Logged after block {height:,}, which the log knew by then"
+
+
+def _moment(time: Any) -> str | None:
+    if type(time) is not str:
+        return None
+    try:
+        return words.moment(time)
+    except ValueError:
+        return None
