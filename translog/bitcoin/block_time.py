@@ -29,13 +29,11 @@ class BlockTime:
         network: the chain the block is in.
         known: the block's header and height, and the grade of both.
         final: whether there were enough blocks on top of it.
-        behind: whether the block is behind the newest built-in checkpoint, or there are none.
     """
 
     network: Network
     known: GradedHeader
     final: bool
-    behind: bool
 
     @property
     def height(self) -> int:
@@ -81,9 +79,7 @@ def verify_in_block(
         VerificationError: the source was caught lying.
     """
     known = source.header(claim.height)
-    if known.height != claim.height:
-        raise HeaderError(f"header of block {known.height}: want that of block {claim.height}")
-    Known(network=source.network, checkpoints=checkpoints).verify(known.header, claim.height)
+    verify_known(known, claim.height, source.network, checkpoints)
     if known.header.merkle_root != claim.message:
         raise TimestampError(
             f"timestamp: leads to {display_hash(claim.message)}, and block {claim.height}"
@@ -93,5 +89,18 @@ def verify_in_block(
         network=source.network,
         known=known,
         final=is_final(claim.height, source.tip()),
-        behind=checkpoints is None or claim.height > checkpoints.newest,
     )
+
+
+def verify_known(
+    known: GradedHeader, height: int, network: Network, checkpoints: Checkpoints | None
+) -> None:
+    """Check what a header shows by itself: its height, its work, and that no checkpoint disagrees.
+
+    Raises:
+        MalformedError: its bits are no target.
+        HeaderError: it cannot be the block at that height.
+    """
+    if known.height != height:
+        raise HeaderError(f"header of block {known.height}: want that of block {height}")
+    Known(network=network, checkpoints=checkpoints).verify(known.header, height)

@@ -5,15 +5,15 @@ period: Electrum's list. A header names the hash of the one before it, so a run 
 ends in a checkpoint can be nothing but the chain: *checkpoint and segment*. Such a run, from a
 block to the end of its period, can be kept with a proof.
 
-Behind the newest checkpoint there is work alone: headers there are followed by the rules of
-`bitcoin.chain`, and whoever shows them says so.
+Behind the newest checkpoint there is work alone. A run that goes on there is followed by the
+rules of `bitcoin.chain`, so that it costs as much to make up as to mine; but nobody vouches for it.
 """
 
 import json
 from dataclasses import dataclass
 
 from translog.bitcoin.chain import MAX_RETARGET, PERIOD, Head, check_whole, follow
-from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader
+from translog.bitcoin.grade import CHECKPOINT_LINKED, UNCHECKED, GradedHeader
 from translog.bitcoin.header import (
     HEADER_BYTES,
     PREVIOUS,
@@ -154,8 +154,13 @@ class Checkpoints:
         # All before the newest checkpoint in the run is tied by hashes, what follows, by work.
         height = heights[hashes[places[-1]]]
         follow(self.head(height), raw[places[-1] * HEADER_BYTES :])
-        first = height - places[-1] + 1
-        return Segment(network=self.network, first=first, raw=raw, newest=self.newest)
+        return Segment(
+            network=self.network,
+            first=height - places[-1] + 1,
+            raw=raw,
+            tied=height,
+            newest=self.newest,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +171,14 @@ class Segment:
         network: the chain they are of.
         first: height of the first.
         raw: the headers, one after the other.
+        tied: height of the newest checkpoint among them, or of the one right before them.
         newest: height of the newest checkpoint of the network.
     """
 
     network: Network
     first: int
     raw: bytes
+    tied: int
     newest: int
 
     @property
@@ -185,7 +192,9 @@ class Segment:
         return max(self.last, self.newest)
 
     def header(self, height: int) -> GradedHeader:
-        """Return a header.
+        """Return a header: `unchecked` if it is behind the last checkpoint here.
+
+        Whoever made those has done the work of a block for each, and that is all that is known.
 
         Raises:
             MissingError: its height is not among them.
@@ -196,7 +205,8 @@ class Segment:
             )
         at = (height - self.first) * HEADER_BYTES
         header = Header(self.raw[at : at + HEADER_BYTES])
-        return GradedHeader(header=header, height=height, grade=CHECKPOINT_LINKED)
+        grade = CHECKPOINT_LINKED if height <= self.tied else UNCHECKED
+        return GradedHeader(header=header, height=height, grade=grade)
 
 
 def _linked(raw: bytes) -> list[bytes]:

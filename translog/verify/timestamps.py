@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from translog.bitcoin.block_time import BlockTime, verify_in_block
-from translog.bitcoin.grade import CHECKPOINT_LINKED, HeaderSource
+from translog.bitcoin.grade import HeaderSource
 from translog.bitcoin.ots import Attestation, InBlock, Pending, Timestamp, TimestampFile
 from translog.errors import (
     MalformedError,
@@ -137,18 +137,15 @@ def _wanted(height: int) -> str:
 
 def _shown(name: str, what: str, time: BlockTime) -> TimeFinding:
     status: Status = "proved" if time.proves else "not-shown"
+    code = None
     if time.proves:
-        sentence = f"{what} existed before {time}{_reach(time)}"
+        sentence = f"{what} existed before {time}"
     elif not time.network.proves:
         sentence = f"when {what} existed: {time.network} proves nothing; there, before {time}"
     else:
-        sentence = f"when {what} existed: before {time}, if a header is right that nobody checked"
-    return TimeFinding(name=name, status=status, sentence=sentence, time=time)
-
-
-def _reach(time: BlockTime) -> str:
-    if not time.behind or time.known.grade != CHECKPOINT_LINKED:
-        return ""
-    checkpoints = builtin.checkpoints_of(time.network)
-    newest = "" if checkpoints is None else f", block {checkpoints.newest}"
-    return f"; behind the newest built-in checkpoint{newest}, by proof of work alone"
+        sentence = (
+            f"when {what} existed: before {time}, if a header is right that nobody vouches for;"
+            f" {_wanted(time.height)}"
+        )
+        code = MissingError.code
+    return TimeFinding(name=name, status=status, sentence=sentence, code=code, time=time)

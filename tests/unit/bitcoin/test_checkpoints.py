@@ -10,7 +10,7 @@ from tests.shared import SHARED, needs
 from tests.simulators.headers import TOY, mined, run, toy_chain
 from translog.bitcoin.chain import PERIOD, follow, genesis_head
 from translog.bitcoin.checkpoints import Checkpoints
-from translog.bitcoin.grade import CHECKPOINT_LINKED
+from translog.bitcoin.grade import CHECKPOINT_LINKED, UNCHECKED
 from translog.bitcoin.header import Header, display_hash, parse_target
 from translog.bitcoin.network import MAINNET
 from translog.errors import HeaderError, MalformedError, MissingError
@@ -48,6 +48,8 @@ def test_a_run_of_real_headers_knows_its_heights() -> None:
     assert (segment.first, segment.last, segment.network) == (FIRST, LAST, MAINNET)
     known = segment.header(830_000)
     assert (known.height, known.grade) == (830_000, CHECKPOINT_LINKED)
+    assert segment.header(NEWEST_THERE).grade == CHECKPOINT_LINKED
+    assert segment.header(LAST).grade == UNCHECKED
     # As block explorers show block 830000.
     assert display_hash(known.header.hash) == (
         "000000000000000000011d55599ed27d7efca05f5849b755319c89eb2cffbc1f"
@@ -88,9 +90,13 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
     for start, stop in ((0, PERIOD), (PERIOD - 1, PERIOD), (PERIOD - 1, PERIOD + 5), (5, 2030)):
         segment = ours.tie(raw[80 * start : 80 * stop])
         assert (segment.first, segment.last) == (start, stop - 1)
+    assert {ours.tie(raw).header(n).grade for n in range(PERIOD)} == {CHECKPOINT_LINKED}
+    # What is behind the checkpoint follows the rules, and nobody vouches for it.
+    assert {ours.tie(raw).header(n).grade for n in range(PERIOD, PERIOD + 34)} == {UNCHECKED}
     # A run that begins right behind the newest checkpoint holds none, and goes on from it.
     behind = ours.tie(raw[80 * PERIOD :])
     assert (behind.first, behind.last) == (PERIOD, PERIOD + 33)
+    assert behind.header(PERIOD).grade == UNCHECKED
     for start, stop in ((0, PERIOD - 1), (PERIOD + 1, PERIOD + 9)):
         with pytest.raises(
             HeaderError, match=r"^block headers: from [0-9a-f]{64} to .* block 2015$"

@@ -61,6 +61,9 @@ def test_a_time_is_proved_with_headers_and_0(
     )
     stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2001))
     assert translog("verify", stamped, "--headers", headers) == 0  # all blocks there have one root
+    stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(PERIOD))
+    assert translog("verify", stamped, "--headers", headers) == 3
+    assert "unchecked), if a header is right that nobody vouches for" in capsys.readouterr().out
     stamped.write_bytes(file_head("sha256", b"r" * 32) + in_block(2000))
     assert translog("verify", stamped, "--headers", headers) == 1
     assert "FAILED         timestamp: leads to 7272" in capsys.readouterr().out

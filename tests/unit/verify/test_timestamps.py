@@ -273,12 +273,14 @@ def test_the_grade_is_in_the_sentence(grade: Grade) -> None:
 
 def test_an_unchecked_header_proves_nothing() -> None:
     claim, _ = stamped()
-    status, sentence, _ = one(of(claim), source(UNCHECKED))
+    status, sentence, code = one(of(claim), source(UNCHECKED))
     assert status == "not-shown"
     assert sentence == (
         "when the file existed: before 2011-06-08T16:15:34Z (block 129405, final, unchecked), if"
-        " a header is right that nobody checked"
+        " a header is right that nobody vouches for; those of blocks 129405 to 131039 tie it to a"
+        " built-in checkpoint"
     )
+    assert code == "not-found"
     assert "verified" not in sentence
     assert one(of(claim), source(OWN_NODE), source(UNCHECKED))[0] == "proved"
 
@@ -304,22 +306,6 @@ def test_a_young_block_is_not_called_final() -> None:
     for newest, state in ((129_409, "not final yet"), (129_410, "final")):
         _, sentence, _ = one(of(claim), source(OWN_NODE, newest))
         assert f"(block 129405, {state}, own node)" in sentence
-
-
-def test_a_block_behind_the_newest_checkpoint_is_said_to_be(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    claim, _ = stamped()
-    early = builtin.checkpoints()
-    early = type(early)(network=MAINNET, hashes=early.hashes[:60], bits=early.bits[:60])
-    monkeypatch.setattr(builtin, "checkpoints", lambda: early)
-    _, sentence, _ = one(of(claim), source(CHECKPOINT_LINKED))
-    assert sentence.endswith(
-        "(block 129405, final, checkpoint-linked); behind the newest built-in checkpoint, block"
-        " 120959, by proof of work alone"
-    )
-    _, sentence, _ = one(of(claim), source(OWN_NODE))
-    assert sentence.endswith("(block 129405, final, own node)")
 
 
 def test_promises_and_strangers_show_no_time() -> None:
