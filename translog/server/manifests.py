@@ -1,13 +1,15 @@
 """What the registry says of itself: its keys, its mirrors, and the context of its linked data."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from translog.formats.canonical import canonical
-from translog.formats.note import NoteSigner
+from translog.formats.note import Verifier
+from translog.log.directory import LogDirectory
 from translog.log.registry import pith_key
 from translog.pith.linked import CONTEXT
 from translog.pith.manifest import mirror, mirror_manifest, signing_key, signing_keys
@@ -16,7 +18,7 @@ from translog.server.documents import Document
 from translog.server.negotiation import JSON_LD
 from translog.server.publishing import Publishing
 from translog.server.readers import Readers
-from translog.store import log
+from translog.store import database, log, mirrors
 from translog.web.latex import style_file
 
 ATTACHED: Header = (b"content-disposition", b'attachment; filename="pith.sty"')
@@ -27,12 +29,13 @@ class Manifests:
     """What answers for documents about the registry."""
 
     def __init__(
-        self, publishing: Publishing, readers: Readers, signer: NoteSigner, base_url: str
+        self, publishing: Publishing, readers: Readers, directory: LogDirectory, base_url: str
     ) -> None:
         self._publishing = publishing
         self._readers = readers
-        self._name = signer.verifier.name
-        self._key = pith_key(signer.verifier, base_url)
+        self._directory = directory
+        self._name = directory.origin
+        self._key = pith_key(directory.verifier, base_url)
         self._base_url = base_url
         self._style = Document(style_file(base_url), TEXT, ATTACHED, cache=HOURLY)
         self._context = Document(canonical(CONTEXT), JSON_LD, cache=HOURLY)
@@ -48,8 +51,26 @@ class Manifests:
 
     async def mirrors(self, request: Request) -> Answer:
         """GET /pith-mirrors.json: where these records are served."""
-        rows = [mirror(self._name, self._base_url, self._key, "primary")]
-        return await self._answer(request, lambda now: mirror_manifest(rows, now))
+        own = mirror(self._name, self._base_url, self._key, "primary")
+        copied = await self._readers.ask(lambda _: self._sources())
+        return await self._answer(request, lambda now: mirror_manifest([own, *copied], now))
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """Return the registries from which records are copied; single bundles are none."""
+        path = self._directory.path / mirrors.FILE
+        if not path.is_file():
+            return []
+        with closing(database.open_reader(path, mirrors.SCHEMA)) as db:
+            sources = [source for source in mirrors.read_sources(db) if source.log_key]
+        return [
+            mirror(
+                source.name,
+                source.place,
+                pith_key(Verifier.parse(source.log_key), source.place),
+                "source",
+            )
+            for source in sources
+        ]
 
     async def style(self, request: Request) -> Answer:
         """GET /pith.sty: the LaTeX package, whose links lead here."""

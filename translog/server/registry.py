@@ -47,7 +47,7 @@ def build_registry(
     pages = Pages(directory.origin)
     forms = Forms(signer, base_url, pages, directory.search)
     records = Records(publishing, readers, forms, pith_key(signer.verifier, base_url))
-    manifests = Manifests(publishing, readers, signer, base_url)
+    manifests = Manifests(publishing, readers, directory, base_url)
     site = Site(
         pages=pages,
         publishing=publishing,

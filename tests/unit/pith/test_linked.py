@@ -1,6 +1,7 @@
 """Linked data: each member has a meaning, and a foreign processor found the same."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.simulators.events import real_bundle
 from translog.pith.linked import CONTEXT, document
+from translog.pith.titles import is_title
 
 VECTOR = json.loads((Path(__file__).parents[2] / "data" / "linked.json").read_text())
 REAL = json.loads(real_bundle())
@@ -89,6 +91,12 @@ def test_a_title_is_shown_only_with_the_hash_that_the_record_has() -> None:
     bundle["state"]["current"]["graph_snapshots"].insert(0, good)  # an earlier one
     title = document(bundle, origin="o", size=2, base_url="https://example.com")["title"]
     assert title == good["payload"]["graph_snapshot"]["paper"]["title"]
+
+
+def test_a_title_is_of_reasonable_length() -> None:
+    for chars, is_one in ((1_000, True), (1_001, False)):
+        title = "x" * chars
+        assert is_title(title, sha256(title.encode()).digest()) is is_one
 
 
 def test_without_a_valid_creation_there_is_no_receipt() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -10,10 +11,14 @@ import pytest
 from tests.simulators.asgi import BASE_URL, NOW, Served, ask, problem
 from tests.simulators.events import ALIKE, created, real_bundle, real_events, record, snapshot
 from translog.formats.canonical import canonical
+from translog.formats.keys import SigningKey
+from translog.formats.note import NoteSigner
 from translog.log import bundler
 from translog.pith.key import PithKey
 from translog.pith.linked import CONTEXT
 from translog.pith.record import pith_number
+from translog.store import database, mirrors
+from translog.store.mirrors import Source
 
 SUFFIX = "HAMJZSQVKL4VHWOAINCHUE26II"
 LD, JSON = "application/ld+json", "application/json"
@@ -212,6 +217,20 @@ def test_the_manifest_of_mirrors_has_patterns_that_lead_to_the_documents(real: S
         assert real.get(path).status == 200
     published = json.loads(real_bundle())["mirror_hints"][0]
     assert row["mirror_type"] == published["mirror_type"]
+
+
+def test_the_registries_that_are_mirrored_are_in_the_manifest(real: Served) -> None:
+    key = NoteSigner(name="other.example/log", key=SigningKey(bytes([3]) * 32)).verifier
+    registry = Source("other", "https://other.example/log", key.vkey, (), 0, NOW, None)
+    single = Source("single", "/srv/bundle.json", "", (), 0, NOW, None)
+    path = real.log.path / mirrors.FILE
+    with closing(database.create(path, mirrors.SCHEMA)) as db, database.transaction(db):
+        for source in (registry, single):
+            mirrors.write_source(db, source)
+    own, source = real.get("/pith-mirrors.json").json["mirrors"]
+    assert (own["status"], source["status"]) == ("primary", "source")
+    assert (source["name"], source["base_url"]) == ("other", "https://other.example/log")
+    assert PithKey.from_json(source["public_key"]).public_key == key.public_key
 
 
 def test_documents_are_dated_by_the_checkpoint(real: Served) -> None:
