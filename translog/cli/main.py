@@ -32,6 +32,7 @@ COMMANDS = (
     "export",
     "backup",
     "witness",
+    "headers",
 )
 
 

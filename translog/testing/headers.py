@@ -17,7 +17,7 @@ from threading import Event
 from typing import Any
 
 from translog.bitcoin.header import MERKLE_ROOT, NONCE, Header, display_hash
-from translog.testing.chain import RegtestChain, worked
+from translog.testing.chain import MATURITY, RegtestChain, worked
 from translog.testing.loopback import Answer, Request, Server
 
 LIES = {
@@ -37,6 +37,7 @@ LIES = {
 
 AHEAD = 100
 BEHIND = 6
+FORK = 7
 NO_SUCH_HEIGHT = -8
 NO_SUCH_BLOCK = -5
 NO_SUCH_METHOD = -32601
@@ -88,7 +89,8 @@ class Told:
             return self.chain
         newest = self.chain.header(self.chain.height).header.hash
         if newest not in self._forks:
-            self._forks = {newest: self.chain.fork(7)}
+            depth = min(FORK, self.chain.height - MATURITY)
+            self._forks = {newest: self.chain.fork(depth)}
         return self._forks[newest]
 
 

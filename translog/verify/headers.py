@@ -12,10 +12,11 @@ from functools import lru_cache
 from translog.bitcoin.chain import PERIOD, Head, follow, genesis_head
 from translog.bitcoin.checkpoints import Checkpoints, Segment
 from translog.bitcoin.grade import GradedHeader
-from translog.bitcoin.header import HEADER_BYTES, Header
+from translog.bitcoin.header import HEADER_BYTES, Header, display_hash
 from translog.bitcoin.network import Network
 from translog.errors import ConflictError, HeaderError, MalformedError, MissingError
 from translog.store.headers import HeaderFile, State
+from translog.verify.header_index import HashIndex
 from translog.verify.where import about
 
 Progress = Callable[[int, int], None]
@@ -45,6 +46,7 @@ class KeptHeaders:
         self._rest = b""  # the headers behind that
         self._followed = False
         self._segment = lru_cache(SEGMENTS)(self._tied)
+        self._index: HashIndex | None = None
 
     @property
     def network(self) -> Network:
@@ -81,6 +83,21 @@ class KeptHeaders:
         header = Header(self._rest[at : at + HEADER_BYTES])
         return GradedHeader(header=header, height=height, grade=state.grade_at(height))
 
+    def height_of(self, hash_: bytes) -> int:
+        """Return the height of the block with that hash.
+
+        Raises:
+            MissingError: it is not among the headers.
+        """
+        self._look()
+        if self._index is None:
+            state = self._state
+            self._index = HashIndex(self._file.read(state, state.first, state.count), state.first)
+        for height in self._index.heights(hash_):
+            if self.header(height).header.hash == hash_:
+                return height
+        raise MissingError(f"{self.name} has no block {display_hash(hash_)}")
+
     def _look(self) -> None:
         """Follow what is behind the checkpoints, if it is not what was followed before."""
         for _ in range(RACES):
@@ -94,7 +111,7 @@ class KeptHeaders:
                 with about(self.name):
                     follow_from(state.network, self._checkpoints, first, rest)
                 self._state, self._covered, self._rest = state, covered, rest
-                self._followed = True
+                self._followed, self._index = True, None
                 return
         raise ConflictError(f"{self.name}: another process changes the headers all the time")
 
@@ -110,6 +127,23 @@ class KeptHeaders:
                 f"{self.name}: has headers of block {segment.first} in another's place"
             )
         return segment
+
+
+def check_all(
+    file: HeaderFile, checkpoints: Checkpoints | None, progress: Progress = quiet
+) -> Head:
+    """Follow all headers that are there, from the first to the newest.
+
+    Raises:
+        MissingError: there are none.
+        HeaderError: one breaks a rule, or is not the one at its checkpoint.
+    """
+    state = file.state()
+    if not state.count:
+        raise MissingError(f"{file.folder}: {NOTHING_YET}")
+    raw = file.read(state, state.first, state.count)
+    with about(str(file.folder)):
+        return follow_from(state.network, checkpoints, state.first, raw, progress)
 
 
 def covered_by(state: State, checkpoints: Checkpoints | None) -> int:
