@@ -15,6 +15,14 @@ import click
 Row = tuple[str, str]
 Progress = Callable[[int, int], None]
 
+# What stands in front of a finding, by its status, and in which style.
+MARKS = {
+    "proved": ("proved", "ok"),
+    "failed": ("FAILED", "bad"),
+    "not-shown": ("not shown", "doubt"),
+    "not-checkable": ("not checkable", "doubt"),
+}
+MARK_WIDTH = max(len(mark) for mark, _ in MARKS.values())
 STYLES = {"ok": "green", "bad": "bold red", "doubt": "yellow", "": ""}
 
 

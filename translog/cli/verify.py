@@ -5,25 +5,18 @@ from pathlib import Path
 import click
 
 from translog.cli.exits import FAILED, OK
-from translog.cli.keyring import KEY, PublicKey, trusted
-from translog.cli.output import Output, counted, json_option
+from translog.cli.keyring import KEY, POLICY, PublicKey, trusted
+from translog.cli.output import MARK_WIDTH, MARKS, Output, counted, json_option
 from translog.errors import MalformedError
+from translog.formats.policy import Policy
 from translog.store import files
 from translog.verify.documents import check_document, recognise
-from translog.verify.findings import Finding, Status, Trust, not_shown
+from translog.verify.findings import Finding, Trust, not_shown
 from translog.verify.heads import Heads
 
 MAX_FILE_BYTES = 17 << 20  # a bundle, and a little: larger ones are refused by what reads them
 PROOF = ".tlog-proof"
 TIMESTAMP = ".ots"
-
-MARKS: dict[Status, tuple[str, str]] = {
-    "proved": ("proved", "ok"),
-    "failed": ("FAILED", "bad"),
-    "not-shown": ("not shown", "doubt"),
-    "not-checkable": ("not checkable", "doubt"),
-}
-WIDTH = max(len(mark) for mark, _ in MARKS.values())
 
 
 @click.command(short_help="Check bundles, events, proofs and checkpoints, offline.")
@@ -36,6 +29,13 @@ WIDTH = max(len(mark) for mark, _ in MARKS.values())
     metavar="KEY",
     help="Whom you trust: a vkey, 64 digits of hex, a pinned name (pith.science) or a file with"
     " a vkey or a key in JSON. Give it again for each key. Needed for all but FILE.ots.",
+)
+@click.option(
+    "--policy",
+    type=POLICY,
+    metavar="FILE",
+    help="A tlog-policy: the logs you trust, and the witnesses that must have cosigned their heads."
+    " A bundle is then checked in seven steps.",
 )
 @click.option(
     "--of",
@@ -57,10 +57,16 @@ def verify(
     ctx: click.Context,
     names: tuple[str, ...],
     keys: tuple[PublicKey, ...],
+    policy: Policy | None,
     content: Path | None,
     headers: Path | None,
 ) -> None:
     """Check files offline, and say of each what is proved, by which key, and what is not.
+
+    With --policy, a bundle is checked in seven steps: record, receipt, events, merge, inclusion,
+    cosignatures, timestamps. The command ends with 0 only if nothing is wrong, and every event of
+    it is in a log of the policy, under a head with the quorum. Proofs are found in the bundle, or
+    are the only FILEs beside it.
 
     A FILE is a bundle, an event, a .tlog-proof, a checkpoint or a timestamp (.ots); what it is,
     is told by what is in it. An event and its proof are given together: as EVENT and
@@ -73,19 +79,37 @@ def verify(
     is not known is code 3.
     """
     output: Output = ctx.obj
-    if not keys and not all(name.endswith(TIMESTAMP) for name in names):
-        raise click.UsageError("Missing option '--key'.")
-    trust = trusted(keys, None)
+    if not keys and policy is None and not all(name.endswith(TIMESTAMP) for name in names):
+        raise click.UsageError("say whom you trust: --key KEY or --policy FILE")
+    trust = trusted(keys, policy)
     contents = {name: files.read(Path(name), limit=MAX_FILE_BYTES) for name in names}
     stamps = {name: raw for name, raw in contents.items() if _kind(raw) == "timestamp"}
     if content is not None and len(stamps) != 1:
         raise click.UsageError(f"--of goes with one timestamp, and there are {len(stamps)}.")
-    if headers is not None and not stamps:
+    bundles = [name for name, raw in contents.items() if policy and _kind(raw) == "bundle"]
+    if headers is not None and not stamps and not bundles:
         raise click.UsageError("--headers goes with a timestamp, and there is none.")
-    ends = _verify_documents(output, contents, stamps, trust)
+    ends: set[int] = set()
+    for name in bundles:
+        ends.add(_verify_bundle(output, name, contents, trust, headers))
+    ends |= _verify_documents(output, contents, stamps, trust)
     if stamps:
         ends |= _verify_timestamps(output, stamps, content, headers)
     ctx.exit(FAILED if FAILED in ends else max(ends, default=OK))
+
+
+def _verify_bundle(
+    output: Output, name: str, contents: dict[str, bytes], trust: Trust, headers: Path | None
+) -> int:
+    """Check a bundle in seven steps, with the proofs that are given beside it alone."""
+    # Loaded for who has a policy: it knows of Bitcoin.
+    from translog.cli import reporting
+
+    proofs = [other for other, raw in contents.items() if _kind(raw) == "proof"]
+    mine = proofs if len(contents) == 1 + len(proofs) else []
+    raw = contents.pop(name)
+    given = [contents.pop(other) for other in mine]
+    return reporting.verify_bundle(output, name, raw, trust, given, headers)
 
 
 def _verify_documents(
@@ -177,4 +201,4 @@ def _show(
     output.line(f"{name} with {proof}" if proof else name)
     for finding in findings:
         mark, style = MARKS[finding.status]
-        output.line(finding.sentence, mark=f"  {mark:<{WIDTH}}  ", style=style)
+        output.line(finding.sentence, mark=f"  {mark:<{MARK_WIDTH}}  ", style=style)

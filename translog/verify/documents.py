@@ -93,7 +93,7 @@ def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:
         TranslogError: it is not a bundle.
     """
     bundle = pith_bundle.parse(raw)
-    found = [_step(step, trust) for step in pith_bundle.inspect(bundle, trust.keys)]
+    found = [bundle_finding(step, trust) for step in pith_bundle.inspect(bundle, trust.keys)]
     found.append(
         not_shown(
             "log",
@@ -109,7 +109,8 @@ def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:
     return found
 
 
-def _step(step: pith_bundle.Finding, trust: Trust) -> Finding:
+def bundle_finding(step: pith_bundle.Finding, trust: Trust) -> Finding:
+    """Say what a step of `pith.bundle.inspect` found, to whom it matters here."""
     status = _STATUS[step.status]
     # Who asks about a bundle asks first of all who made it: for that, "someone" will not do.
     if step.step == _SIGNATURE_STEP and status == "not-shown":

@@ -7,18 +7,17 @@ from translog.errors import (
     UnknownKeyError,
     VerificationError,
 )
-from translog.formats.checkpoint import SignedCheckpoint
+from translog.formats.cosigned import CosignedCheckpoint
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
-from translog.formats.merkle import leaf_hash
+from translog.formats.merkle import Hash, leaf_hash
 from translog.formats.proof import TlogProof
 from translog.formats.tree import verify_inclusion
 from translog.pith import event as pith_event
 from translog.pith.key import find
 from translog.pith.receipt import verify_receipt
 from translog.verify.findings import Finding, Trust, failed, not_shown, proved
-
-WITNESSES = not_shown("witnesses", "that anyone but the log has seen this tree: no one was asked")
+from translog.verify.witnessed import check_witnesses
 
 
 def check_event(raw: bytes, trust: Trust, proof: bytes | None) -> list[Finding]:
@@ -71,19 +70,14 @@ def check_checkpoint(raw: bytes, trust: Trust) -> list[Finding]:
         not_shown(
             "consistency", "that the log shows everybody this tree: only an audit compares two"
         ),
-        WITNESSES,
+        check_witnesses(checkpoint, trust.policy),
     ]
 
 
 def _logged(event: pith_event.Event, public_key: bytes, raw: bytes, trust: Trust) -> list[Finding]:
     """Check a proof in the order of the specification's four steps."""
     # 1. The leaf hash, from the event and the key that is trusted: nothing of it is in the proof.
-    entry = Entry(
-        content_sha256=event.content_sha256,
-        key_sha256=key_sha256(public_key),
-        signature=event.signature,
-    )
-    leaf = leaf_hash(entry.encode())
+    leaf = leaf_of(event, public_key)
     # 2. The origin, and the log's signature.
     try:
         proof = TlogProof.parse(raw)
@@ -92,27 +86,37 @@ def _logged(event: pith_event.Event, public_key: bytes, raw: bytes, trust: Trust
     finding, checkpoint = _checkpoint(proof.checkpoint, trust)
     if checkpoint is None:
         return [finding]
-    # 3. Cosignatures: no witness is known, so none is counted. 4. Inclusion.
+    # 3. Cosignatures. 4. Inclusion.
+    witnesses = check_witnesses(checkpoint, trust.policy)
     try:
         verify_inclusion(proof.index, checkpoint.size, leaf, proof.hashes, checkpoint.root)
     except InclusionError as error:
-        return [finding, WITNESSES, failed("inclusion", error)]
+        return [finding, witnesses, failed("inclusion", error)]
     logged = (
         f"logged as entry {proof.index} of {checkpoint.origin}, "
         f"in its tree of {checkpoint.size} entries"
     )
-    return [finding, WITNESSES, proved("inclusion", logged)]
+    return [finding, witnesses, proved("inclusion", logged)]
 
 
-def _checkpoint(raw: bytes, trust: Trust) -> tuple[Finding, SignedCheckpoint | None]:
+def leaf_of(event: pith_event.Event, public_key: bytes) -> Hash:
+    """Return the hash of the leaf that a log makes of an event signed by this key."""
+    entry = Entry(
+        content_sha256=event.content_sha256,
+        key_sha256=key_sha256(public_key),
+        signature=event.signature,
+    )
+    return leaf_hash(entry.encode())
+
+
+def _checkpoint(raw: bytes, trust: Trust) -> tuple[Finding, CosignedCheckpoint | None]:
     try:
         checkpoint = trust.open_checkpoint(raw)
     except (MalformedError, SignatureError, UnknownKeyError) as error:
         return failed("checkpoint", error), None
     sentence = (
         f"{checkpoint.origin} (key {checkpoint.log_keys[0].key_id.hex()}) signed a tree of "
-        f"{checkpoint.size} "
-        f"entries with root {checkpoint.root.hex()}"
+        f"{checkpoint.size} entries with root {checkpoint.root.hex()}"
     )
     return proved("checkpoint", sentence), checkpoint
 

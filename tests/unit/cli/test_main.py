@@ -54,7 +54,7 @@ def test_every_error_has_an_exit_code() -> None:
         (["verify", "x", "--key", "00" * 32], "no signature is accepted under it"),
         (["init", "x", "--origin", ""], "checkpoint: origin is ''"),
         (["init", "x", "--origin", "x", "--nonsense"], "No such option"),
-        (["verify", "x"], "Missing option '--key'"),
+        (["verify", "x"], "say whom you trust: --key KEY or --policy FILE"),
         (["verify", "--key", "pith.science"], "Missing argument 'FILE...'"),
         (["verify", "x", "--key", "nobody"], "key is 'nobody', want a vkey, 64 digits of hex"),
         (["audit", "x"], "say whom you trust: --key VKEY or --policy FILE"),
