@@ -70,6 +70,7 @@ class Pipeline:
         self._work = threading.Condition(self._lock)  # for who has a process
         self._start = threading.Condition(self._lock)  # for who has none: here, and before a crowd
         self._ready = threading.Condition(self._lock)
+        self._cores = cores()
         self._unchecked: deque[_Unit] = deque()
         self._line: deque[_Unit] = deque()  # every unit from submission to commit, in order
         self._events = 0
@@ -83,7 +84,7 @@ class Pipeline:
             for name, run in [
                 ("sequencer", self._sequence),
                 ("intake", self._intake),
-                *((f"helper-{number}", self._help) for number in range(cores())),
+                *((f"helper-{number}", self._help) for number in range(self._cores)),
             ]
         ]
         for thread in self._threads:
@@ -213,7 +214,7 @@ class Pipeline:
     def _wake(self, units: int) -> None:
         """Tell who can do something about new units, and nobody else: each wake-up costs."""
         self._work.notify(units)
-        if self._helpers < cores():
+        if self._helpers < self._cores:
             self._start.notify_all()
 
     def _wake_all(self) -> None:
@@ -260,7 +261,7 @@ class Pipeline:
                     return []
                 (self._start if here else self._work).wait()
             # A share, not all there is: the others shall have something to do as well.
-            share = max(1, min(UNIT_EVENTS, self._unchecked_events // cores()))
+            share = max(1, min(UNIT_EVENTS, self._unchecked_events // self._cores))
             units: list[_Unit] = []
             events = 0
             while self._unchecked and events < share:

@@ -20,7 +20,7 @@ from translog.pith.shape import MAX_LABEL_CHARS
 from translog.store import log
 from translog.store import registry as rows
 from translog.store.bodies import from_micros
-from translog.store.database import Connection, snapshot, transaction
+from translog.store.database import Connection, snapshot, transaction, translated
 from translog.store.registry import SignerRow
 
 MAX_ORIGIN_CHARS = MAX_LABEL_CHARS - len("+01234567")  # a key's name has its id in it, too
@@ -80,10 +80,12 @@ class Registry:
 
 def read(db: Connection, known: Registry | None = None) -> Registry:
     """Return the registry as it stands; `known` itself when nothing has changed since."""
+    if known is not None:
+        with translated("database"):
+            if rows.read_version(db) == known.version:
+                return known
     with snapshot(db):
         version = rows.read_version(db)
-        if known is not None and version == known.version:
-            return known
         origin = log.read_identity(db).origin
         signers = {row.key.fingerprint: row for row in rows.read_signers(db)}
     return Registry(origin=origin, version=version, signers=signers)

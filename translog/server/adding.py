@@ -1,13 +1,10 @@
 """POST /add: events in, places out, each on disk before it is acknowledged.
 
-The one hot path: the body goes to the pipeline's line as it came, and the answers of one batch
-come back over one wake-up of the event loop.
+The one hot path: the body goes to the pipeline's line as it came.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
 import orjson
@@ -21,6 +18,7 @@ from translog.pith.event import MAX_EVENT_BYTES
 from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
 from translog.server.deadline import Deadline
 from translog.server.errors import LateError, MediaTypeError, MethodError, SlowError, brief
+from translog.server.gathering import Gathering, Wakeups
 from translog.server.logs import Complaints
 from translog.server.metrics import Metrics
 from translog.server.publishing import Publishing
@@ -61,6 +59,7 @@ class Adding:
         self._rates = Rates(settings.events_per_second, clock.steady)
         self._complaints = Complaints(clock.steady)
         self._wakeups = Wakeups()
+        self._gathering = Gathering(writer.submit, self._wakeups)
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         """Log what a request brings, and say where it is.
@@ -85,7 +84,9 @@ class Adding:
                 body = await self._receiving.body(headers, receive, self._limits[one])
                 raws = [body] if one else self._split(body)
                 self._rates.charge(client, len(raws))
-                return await (self._add_one if one else self._add_many)(raws, wait=wait)
+                return await (
+                    self._add_one(body, wait=wait) if one else self._add_many(raws, wait=wait)
+                )
         except TimeoutError as error:
             seconds = f"{self._settings.request_seconds:g} s"
             if body is None:
@@ -104,15 +105,21 @@ class Adding:
             raise MalformedError("body is empty, want at least one event")
         return raws
 
-    async def _add_one(self, raws: Sequence[bytes], *, wait: bool) -> Answer:
-        (result,) = await self._place(raws)
+    async def _add_one(self, raw: bytes, *, wait: bool) -> Answer:
+        began = self._clock.steady()
+        result = await self._gathering.place(raw)
+        self._note(began, [result])
         if isinstance(result, TranslogError):
             raise result
         proofs = await self._prove([result]) if wait else NO_PROOFS
         return Answer(200, _line(result, proofs), JSON, NO_STORE)
 
     async def _add_many(self, raws: Sequence[bytes], *, wait: bool) -> Answer:
-        results = await self._place(raws)
+        began = self._clock.steady()
+        done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self._writer.submit(raws, partial(self._wakeups.deliver, done))
+        results = await done
+        self._note(began, results)
         proofs = await self._prove(results) if wait else NO_PROOFS
         lines = [
             _line(result, proofs)
@@ -122,17 +129,8 @@ class Adding:
         ]
         return Answer(200, b"".join(lines), NDJSON, NO_STORE)
 
-    async def _place(self, raws: Sequence[bytes]) -> list[Result]:
-        """Log events: return once each is durable or refused."""
-        began = self._clock.steady()
-        done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        self._writer.submit(raws, partial(self._wakeups.deliver, done))
-        results = await done
+    def _note(self, began: float, results: Sequence[Result]) -> None:
         self._metrics.adding.add(self._clock.steady() - began)
-        self._count(results)
-        return results
-
-    def _count(self, results: Sequence[Result]) -> None:
         events = self._metrics.events
         for result in results:
             if isinstance(result, Placed):
@@ -156,30 +154,6 @@ class Adding:
             }
 
         return await self._readers.ask(prove)
-
-
-class Wakeups:
-    """Results from the sequencer's thread to the event loop: one wake-up for many."""
-
-    def __init__(self) -> None:
-        self._done: deque[tuple[asyncio.Future[list[Result]], list[Result]]] = deque()
-        self._called = False
-
-    def deliver(self, future: asyncio.Future[list[Result]], results: list[Result]) -> None:
-        """Answer `future`. Called from a thread of the pipeline."""
-        self._done.append((future, results))
-        if not self._called:
-            self._called = True
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                future.get_loop().call_soon_threadsafe(self._drain)
-
-    def _drain(self) -> None:
-        # Before looking: what is appended from here on calls again.
-        self._called = False
-        while self._done:
-            future, results = self._done.popleft()
-            if not future.done():  # it is when its request has been given up
-                future.set_result(results)
 
 
 def _line(placed: Placed, proofs: Proofs) -> bytes:

@@ -21,7 +21,7 @@ from translog.formats.merkle import leaf_hash
 from translog.formats.proof import TlogProof, verify_proof
 from translog.pith import event
 from translog.pith.key import PINNED
-from translog.server.adding import Wakeups
+from translog.server.gathering import Wakeups
 
 Change = Callable[[dict[str, Any]], Any]
 
