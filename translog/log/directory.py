@@ -2,6 +2,8 @@
 
 DIR/log.db        the log (SQLite, WAL)
 DIR/log.key       the private key that signs heads and bundles; mode 0600; in no backup
+DIR/log-ml-dsa-44.key   another private key, if there is one, that signs heads beside it
+DIR/policy, DIR/witnessing.toml   which witnesses are asked: see log/witnessing
 DIR/signed-head   the last signed head, kept apart from the database: see log/publisher
 DIR/lock          held by the one process that writes
 DIR/search.db     the search index, made from the log: log/indexer
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from translog.errors import ConflictError, MissingError, UnavailableError, VerificationError
 from translog.formats.checkpoint import check_origin
+from translog.formats.cosignature import ML_DSA_44, CosigningKey
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import NoteSigner, Verifier
 from translog.log import registry
@@ -25,6 +28,7 @@ from translog.store.log import Identity
 
 DATABASE = "log.db"
 KEY = "log.key"
+SECOND_KEY = "log-ml-dsa-44.key"
 SIGNED_HEAD = "signed-head"
 LOCK = "lock"
 SEARCH = "search.db"
@@ -72,6 +76,37 @@ class LogDirectory:
                 f" want that of {self.verifier.vkey}"
             )
         return signer
+
+    def read_second_signer(self) -> CosigningKey | None:
+        """Return the private key that signs heads beside the log's own; None if there is none.
+
+        Raises:
+            VerificationError: the file holds a key of another name, or of another type.
+            UnavailableError: as `files.read_private`; or ML-DSA-44 is not installed.
+        """
+        path = self.path / SECOND_KEY
+        try:
+            second = keys.read_cosigning_key(path)
+        except MissingError:
+            return None
+        cosigner = second.cosigner
+        if (cosigner.name, cosigner.key_type) != (self.origin, ML_DSA_44):
+            raise VerificationError(
+                f"{path} is the key of {cosigner.vkey[:80]!r}…, want one of ML-DSA-44 with the name"
+                f" {self.origin!r}"
+            )
+        return second
+
+    def write_second_signer(self, seed: bytes) -> CosigningKey:
+        """Make a private key that signs heads beside the log's own from the next start on.
+
+        Raises:
+            ConflictError: there is one.
+            UnavailableError: the disk refused; or ML-DSA-44 is not installed.
+        """
+        second = keys.make_cosigning_key(self.origin, ML_DSA_44, seed)
+        keys.write_cosigning_key(self.path / SECOND_KEY, second, seed)
+        return second
 
     @contextmanager
     def locked(self) -> Iterator[None]:

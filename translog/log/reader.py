@@ -19,7 +19,7 @@ from translog.formats.tree import Node, Read, prove_consistency, prove_inclusion
 from translog.log import lookup
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.pith.key import PithKey
-from translog.store import log, registry
+from translog.store import cosignatures, log, registry
 from translog.store.bodies import unpack
 from translog.store.database import Connection
 
@@ -27,15 +27,15 @@ KEY_CHUNK = 4096
 
 
 def checkpoint_note(db: Connection) -> bytes:
-    """Return the newest signed head, or raise MissingError before the first."""
-    note = log.read_checkpoint(db)
+    """Return the newest head that was shown, or raise MissingError before the first."""
+    note = cosignatures.read_shown(db)
     if note is None:
         raise MissingError("checkpoint: none is signed yet; `translog publish` signs one")
     return note
 
 
 def published(db: Connection) -> Checkpoint:
-    """Return what the newest signed head says. The database is trusted for the signature."""
+    """Return what the newest head that was shown says; the database is trusted for who signed."""
     return Checkpoint.parse(Note.parse(checkpoint_note(db)).text)
 
 

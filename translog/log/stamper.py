@@ -19,7 +19,7 @@ from translog.log.anchoring import Happening, Settings
 from translog.log.quiet import has_grown
 from translog.net.calendars import Reply, submit, upgrade
 from translog.net.health import Health, pause_seconds
-from translog.store import anchors, log
+from translog.store import anchors, cosignatures
 from translog.store.anchors import AnchorRow, StampRow
 from translog.store.database import Connection, transaction
 
@@ -65,7 +65,7 @@ class Stamper:
         Raises:
             UnavailableError: no calendar took it, or fewer than are needed.
         """
-        note = log.read_checkpoint(self._db)
+        note = cosignatures.read_shown(self._db)
         if note is None:
             return []
         published = open_checkpoint(note, self._verifier)

@@ -1,18 +1,27 @@
 """A log that is open for writing: the one place where its threads, connections and lock meet."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from translog.formats.checkpoint import SignedCheckpoint
+from translog.formats.merkle import Hash
+from translog.formats.tree import prove_consistency
 from translog.log import registry
+from translog.log.cosigning import Cosigning
 from translog.log.directory import LogDirectory
 from translog.log.pipeline import Deliver, Pipeline, Result
+from translog.log.publication import Publication, Quorum
 from translog.log.publisher import Publisher
 from translog.log.sequencer import Sequencer
-from translog.store import database
+from translog.log.witnessing import read_settings
+from translog.net.witnesses import Witness
+from translog.store import cosignatures, database
 from translog.store.database import Connection
-from translog.store.log import Head
+from translog.store.log import Head, read_nodes
+
+WITNESS_SECONDS = 10.0  # for one request: longer than a round waits, so that late is not lost
 
 
 class Writer:
@@ -21,10 +30,10 @@ class Writer:
     `submit` and `publish` may be called from any thread.
     """
 
-    def __init__(self, pipeline: Pipeline, sequencer: Sequencer, publisher: Publisher) -> None:
+    def __init__(self, pipeline: Pipeline, sequencer: Sequencer, publication: Publication) -> None:
         self._pipeline = pipeline
         self._sequencer = sequencer
-        self._publisher = publisher
+        self._publication = publication
         self._publishing = threading.Lock()
 
     @property
@@ -64,13 +73,22 @@ class Writer:
         return results
 
     def publish(self, now: int) -> SignedCheckpoint:
-        """See `Publisher.publish`."""
+        """See `Publication.publish`."""
         with self._publishing:
-            return self._publisher.publish(now)
+            return self._publication.publish(now)
+
+    @property
+    def quorum(self) -> Quorum | None:
+        """See `Publication.quorum`."""
+        return self._publication.quorum
 
 
 @contextmanager
-def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Writer]:
+def open_writer(
+    directory: LogDirectory,
+    now: Callable[[], int],
+    steady: Callable[[], float] = time.monotonic,
+) -> Iterator[Writer]:
     """Be the writer of a log while the block runs; at its end, finish what was taken in.
 
     Opening signs the head as it is stored, which is all the recovery there is after a crash; and
@@ -79,11 +97,13 @@ def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Wri
     Args:
         directory: of the log.
         now: the clock, in POSIX seconds.
+        steady: seconds since some moment, by which witnesses are waited for.
 
     Raises:
         ConflictError: another process writes to this log.
         VerificationError: what is stored contradicts itself, or what was signed: nothing is
             signed, and the message says what to do.
+        MalformedError: the policy, or what goes with it, is not what it should be.
     """
     with ExitStack() as stack:
         stack.enter_context(directory.locked())
@@ -93,12 +113,48 @@ def open_writer(directory: LogDirectory, now: Callable[[], int]) -> Iterator[Wri
             return stack.enter_context(closing(database.open_writer(directory.database)))
 
         sequencer = Sequencer(opened())
-        publisher = Publisher(opened(), signer, directory.signed_head)
-        publisher.publish(now())
+        publication = _open_publication(stack, directory, opened(), steady)
+        publication.publish(now())
         editor = opened()
         with database.transaction(editor):
             registry.allow_own(editor, signer.verifier, now=now())
         with closing(Pipeline(sequencer, directory.database)) as pipeline:
-            writer = Writer(pipeline, sequencer, publisher)
+            writer = Writer(pipeline, sequencer, publication)
             yield writer
         writer.publish(now())
+
+
+def _open_publication(
+    stack: ExitStack, directory: LogDirectory, db: Connection, steady: Callable[[], float]
+) -> Publication:
+    settings = read_settings(directory.path, directory.verifier)
+    publisher = Publisher(
+        db,
+        directory.read_signer(),
+        directory.signed_head,
+        second=directory.read_second_signer(),
+        shows=settings is None,
+    )
+    if settings is None:
+        return Publication(db, directory.verifier, publisher, None)
+    reader = stack.enter_context(closing(database.open_reader(directory.database)))
+    lock = threading.Lock()
+
+    def prove(old_size: int, size: int) -> Sequence[Hash]:
+        if not old_size:
+            return ()  # from nothing, witnesses want no proof
+        with lock, database.translated("database"):
+            return prove_consistency(old_size, size, lambda nodes: read_nodes(reader, size, nodes))
+
+    with database.translated("database"):
+        sizes = cosignatures.read_witness_sizes(reader)
+    cosigning = Cosigning(
+        settings,
+        directory.verifier,
+        prove,
+        lambda url: Witness(url, WITNESS_SECONDS),
+        steady,
+        sizes,
+    )
+    stack.enter_context(closing(cosigning))
+    return Publication(db, directory.verifier, publisher, cosigning)

@@ -1,9 +1,13 @@
 """What watches a server asks: is it up, does it take events, what has it done?"""
 
+from collections.abc import Callable
+
 import orjson
 from starlette.requests import Request
 
 from translog.errors import UnavailableError
+from translog.log.cosigning import Standing
+from translog.log.publication import Quorum
 from translog.log.writer import Writer
 from translog.server.answers import JSON, NO_STORE, TEXT, Answer
 from translog.server.errors import LateError
@@ -34,6 +38,45 @@ class Health:
             ("ready", "1 while events are taken", lambda: float(self._trouble() is None)),
         ):
             metrics.watch(f"translog_{name}", explanation, read)
+        if writer.quorum is not None:
+            self._watch_witnesses()
+
+    def _watch_witnesses(self) -> None:
+        def each(read: Callable[[Standing], float]) -> Callable[[], dict[str, float]]:
+            def values() -> dict[str, float]:
+                quorum = self._writer.quorum
+                if quorum is None:
+                    return {}
+                return {name: read(one) for one in quorum.witnesses for name in one.names}
+
+            return values
+
+        def is_so(read: Callable[[Quorum], bool]) -> Callable[[], float]:
+            return lambda: float((quorum := self._writer.quorum) is not None and read(quorum))
+
+        watch, watch_each = self._metrics.watch, self._metrics.watch_each
+        watch(
+            "translog_quorum",
+            "1 while enough witnesses have cosigned the newest signed head",
+            is_so(lambda quorum: quorum.is_met),
+        )
+        watch(
+            "translog_held",
+            "1 while the newest signed head is not shown, for want of witnesses",
+            is_so(lambda quorum: quorum.held is not None),
+        )
+        watch_each(
+            "translog_witness_size",
+            "Leaves under the newest head that a witness cosigned",
+            "witness",
+            each(lambda one: one.size),
+        )
+        watch_each(
+            "translog_witness_failures",
+            "Attempts in a row in which a witness failed",
+            "witness",
+            each(lambda one: one.failures),
+        )
 
     async def alive(self, request: Request) -> Answer:
         """GET /healthz: the process runs, and its event loop turns."""
@@ -44,8 +87,17 @@ class Health:
         trouble = self._trouble()
         if trouble is not None:
             raise LateError(trouble)
-        size = self._publishing.checkpoint.size
-        return Answer(200, orjson.dumps({"ready": True, "size": size}), JSON, NO_STORE)
+        value: dict[str, object] = {"ready": True, "size": self._publishing.checkpoint.size}
+        quorum = self._writer.quorum
+        if quorum is not None:
+            value["quorum"] = {
+                "met": quorum.is_met,
+                "witnesses": [
+                    {"names": each.names, "size": each.size, "failures": each.failures}
+                    for each in quorum.witnesses
+                ],
+            }
+        return Answer(200, orjson.dumps(value), JSON, NO_STORE)
 
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics, in Prometheus's text format."""
@@ -56,6 +108,9 @@ class Health:
             return "the log takes no more events until it is opened again: its disk failed"
         if self._publishing.failed is not None:
             return "the last turn of the publisher failed"
+        quorum = self._writer.quorum
+        if self._publishing.is_late and quorum is not None and quorum.held is not None:
+            return f"the newest head is held: {quorum.held}"
         if self._publishing.is_late:
             return f"no turn of the publisher for {self._publishing.age_seconds:.0f} s"
         try:

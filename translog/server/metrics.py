@@ -6,7 +6,7 @@ costs an addition, not a lock.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -59,6 +59,7 @@ class Metrics(Collector):
         self.publishing = Histogram()
         self.failures = 0
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._labelled: list[tuple[str, str, str, Callable[[], Mapping[str, float]]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -69,6 +70,16 @@ class Metrics(Collector):
     def watch(self, name: str, explanation: str, read: Callable[[], float]) -> None:
         """Report also what `read` returns at the time."""
         self._gauges.append((name, explanation, read))
+
+    def watch_each(
+        self,
+        name: str,
+        explanation: str,
+        label: str,
+        read: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """Report also each value that `read` returns at the time, under its label."""
+        self._labelled.append((name, explanation, label, read))
 
     def describe(self) -> list[Metric]:
         return []  # so that registering asks no gauge
@@ -93,3 +104,8 @@ class Metrics(Collector):
         )
         for name, explanation, read in self._gauges:
             yield GaugeMetricFamily(name, explanation, value=read())
+        for name, explanation, label, read_each in self._labelled:
+            family = GaugeMetricFamily(name, explanation, labels=[label])
+            for of, value in read_each().items():
+                family.add_metric([of], value)
+            yield family

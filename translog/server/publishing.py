@@ -8,6 +8,7 @@ import asyncio
 
 from translog.errors import TranslogError, UnavailableError
 from translog.formats.checkpoint import SignedCheckpoint
+from translog.log.publication import Quorum
 from translog.log.writer import Writer
 from translog.server.answers import ANYONE, BRIEF, TEXT, Answer
 from translog.server.errors import LateError
@@ -40,6 +41,7 @@ class Publishing:
         self._clock = clock
         self._metrics = metrics
         self._interval_seconds = interval_seconds
+        self._told = Told()
         self._turned = asyncio.Event()
         self._stopping = asyncio.Event()
         self.failed: Exception | None = None
@@ -112,7 +114,11 @@ class Publishing:
     def _show(self, checkpoint: SignedCheckpoint) -> None:
         self.checkpoint = checkpoint
         self.answer = Answer(200, checkpoint.note, TEXT, BRIEF, ANYONE)
-        self._fresh = self._clock.steady()
+        quorum = self._writer.quorum
+        if quorum is None or quorum.held is None:
+            self._fresh = self._clock.steady()
+        if quorum is not None:
+            self._told.tell(quorum)
         if self.failed is not None:
             LOGGER.warning("publishing works again at size %d", checkpoint.size)
         self.failed = None
@@ -125,3 +131,26 @@ class Publishing:
             error,
             exc_info=None if isinstance(error, TranslogError) else error,
         )
+
+
+class Told:
+    """What the server's log says of witnesses: each change once."""
+
+    def __init__(self) -> None:
+        self._held: str | None = None
+        self._errors: dict[str, str | None] = {}
+
+    def tell(self, quorum: Quorum) -> None:
+        if (quorum.held is None) != (self._held is None):
+            if quorum.held is not None:
+                LOGGER.warning("the newest head is held: %s", quorum.held)
+            else:
+                LOGGER.warning("the newest head is shown again")
+        self._held = quorum.held
+        for witness in quorum.witnesses:
+            before = self._errors.get(witness.url)
+            if witness.error is not None and before is None:
+                LOGGER.warning("witness %s: %s", witness.url, witness.error)
+            elif witness.error is None and before is not None:
+                LOGGER.warning("witness %s cosigns again", witness.url)
+            self._errors[witness.url] = witness.error

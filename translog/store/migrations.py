@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
 
-STEPS = {"0001_log", "0002_anchors", "0003_titles"}
+STEPS = {"0001_log", "0002_anchors", "0003_titles", "0004_cosignatures"}
 
 migrations = Migrations("translog")
 
@@ -51,6 +51,17 @@ def anchors(db: Database) -> None:
 def titles(db: Database) -> None:
     """Make the table of given texts. Not trusted: each can be compared with a hash in the log."""
     db.execute(TITLES)
+
+
+@migrations(name="0004_cosignatures")
+def cosignatures(db: Database) -> None:
+    """Make the tables of what witnesses have said, and of the head that is shown.
+
+    Not trusted: cosignatures are verified before they count. Who can write here can have a head
+    shown that was signed and not cosigned; whoever asks for cosignatures will not believe it.
+    """
+    for statement in COSIGNATURES:
+        db.execute(statement)
 
 
 def apply_migrations(connection: sqlite3.Connection, schema: Schema) -> None:
@@ -124,7 +135,7 @@ LOG = (
         """
         for age in ("new", "mid", "old")
     ),
-    # Every head that was ever signed and shown.
+    # Every head that was ever signed.
     """
     CREATE TABLE checkpoint (
         size INTEGER PRIMARY KEY CHECK (size >= 0),
@@ -155,6 +166,35 @@ TITLES = """
         abstract TEXT
     ) STRICT
     """
+
+COSIGNATURES = (
+    # The newest head that was shown: one row, and none before the first. A signed head that waits
+    # for cosignatures is newer.
+    """
+    CREATE TABLE shown (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        size INTEGER NOT NULL REFERENCES checkpoint (size)
+    ) STRICT
+    """,
+    "INSERT INTO shown SELECT 1, max(size) FROM checkpoint HAVING count(*) > 0",
+    # The newest cosignature of a head by each key: of the shown head, and of those after it.
+    """
+    CREATE TABLE cosignature (
+        size INTEGER NOT NULL,
+        cosigner TEXT NOT NULL,
+        time INTEGER NOT NULL,
+        line TEXT NOT NULL,
+        PRIMARY KEY (size, cosigner)
+    ) STRICT
+    """,
+    # How large the tree was that each witness cosigned last: where to prove from.
+    """
+    CREATE TABLE witness (
+        url TEXT PRIMARY KEY,
+        size INTEGER NOT NULL CHECK (size >= 0)
+    ) STRICT
+    """,
+)
 
 ANCHORS = (
     # A number that grows with every change to these tables, and up to where it is known that the
