@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from translog.bitcoin.chain import is_final
 from translog.bitcoin.checkpoints import Checkpoints
 from translog.bitcoin.claims import Known
-from translog.bitcoin.grade import GradedHeader, HeaderSource
+from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader, HeaderSource
 from translog.bitcoin.header import display_hash
 from translog.bitcoin.network import Network
 from translog.bitcoin.ots import InBlock
@@ -88,7 +88,8 @@ def verify_in_block(
     return BlockTime(
         network=source.network,
         known=known,
-        final=is_final(claim.height, source.tip()),
+        # What a built-in checkpoint is at or behind, no source needs to have followed further.
+        final=known.grade == CHECKPOINT_LINKED or is_final(claim.height, source.tip()),
     )
 
 

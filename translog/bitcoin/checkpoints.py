@@ -159,7 +159,6 @@ class Checkpoints:
             first=height - places[-1] + 1,
             raw=raw,
             tied=height,
-            newest=self.newest,
         )
 
 
@@ -172,24 +171,16 @@ class Segment:
         first: height of the first.
         raw: the headers, one after the other.
         tied: height of the newest checkpoint among them, or of the one right before them.
-        newest: height of the newest checkpoint of the network.
     """
 
     network: Network
     first: int
     raw: bytes
     tied: int
-    newest: int
-
-    @property
-    def last(self) -> int:
-        """The height of the last header."""
-        return self.first + len(self.raw) // HEADER_BYTES - 1
 
     def tip(self) -> int:
-        """Return how far the chain goes at least: to the newest checkpoint, whose header may be
-        missing here."""
-        return max(self.last, self.newest)
+        """Return the height of the last header. The chain goes on, but not here."""
+        return self.first + len(self.raw) // HEADER_BYTES - 1
 
     def header(self, height: int) -> GradedHeader:
         """Return a header: `unchecked` if it is behind the last checkpoint here.
@@ -199,9 +190,9 @@ class Segment:
         Raises:
             MissingError: its height is not among them.
         """
-        if not self.first <= height <= self.last:
+        if not self.first <= height <= self.tip():
             raise MissingError(
-                f"there are headers of blocks {self.first} to {self.last}, and none of {height}"
+                f"there are headers of blocks {self.first} to {self.tip()}, and none of {height}"
             )
         at = (height - self.first) * HEADER_BYTES
         header = Header(self.raw[at : at + HEADER_BYTES])

@@ -45,7 +45,7 @@ def test_the_built_in_checkpoints_are_electrums() -> None:
 def test_a_run_of_real_headers_knows_its_heights() -> None:
     raw = (SHARED / HEADERS).read_bytes()
     segment = checkpoints().tie(raw)
-    assert (segment.first, segment.last, segment.network) == (FIRST, LAST, MAINNET)
+    assert (segment.first, segment.tip(), segment.network) == (FIRST, LAST, MAINNET)
     known = segment.header(830_000)
     assert (known.height, known.grade) == (830_000, CHECKPOINT_LINKED)
     assert segment.header(NEWEST_THERE).grade == CHECKPOINT_LINKED
@@ -57,7 +57,7 @@ def test_a_run_of_real_headers_knows_its_heights() -> None:
     needed = checkpoints().needed(830_000)
     assert needed == range(830_000, 830_592)
     part = checkpoints().tie(raw[80 * (needed.start - FIRST) : 80 * (needed.stop - FIRST)])
-    assert (part.first, part.last) == (830_000, NEWEST_THERE)
+    assert (part.first, part.tip()) == (830_000, NEWEST_THERE)
     for height in (829_999, 830_592, -1):
         with pytest.raises(MissingError, match=f"and none of {height}$"):
             part.header(height)
@@ -89,13 +89,13 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
     assert ours.tie(raw) == replace(ours.tie(raw), first=0, raw=raw)
     for start, stop in ((0, PERIOD), (PERIOD - 1, PERIOD), (PERIOD - 1, PERIOD + 5), (5, 2030)):
         segment = ours.tie(raw[80 * start : 80 * stop])
-        assert (segment.first, segment.last) == (start, stop - 1)
+        assert (segment.first, segment.tip()) == (start, stop - 1)
     assert {ours.tie(raw).header(n).grade for n in range(PERIOD)} == {CHECKPOINT_LINKED}
     # What is behind the checkpoint follows the rules, and nobody vouches for it.
     assert {ours.tie(raw).header(n).grade for n in range(PERIOD, PERIOD + 34)} == {UNCHECKED}
     # A run that begins right behind the newest checkpoint holds none, and goes on from it.
     behind = ours.tie(raw[80 * PERIOD :])
-    assert (behind.first, behind.last) == (PERIOD, PERIOD + 33)
+    assert (behind.first, behind.tip()) == (PERIOD, PERIOD + 33)
     assert behind.header(PERIOD).grade == UNCHECKED
     for start, stop in ((0, PERIOD - 1), (PERIOD + 1, PERIOD + 9)):
         with pytest.raises(
@@ -107,7 +107,7 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
 def test_behind_the_newest_checkpoint_every_rule_is_checked() -> None:
     ours, raw = toy()
     good = raw[80 * (PERIOD - 3) : 80 * (PERIOD + 12)]
-    assert ours.tie(good).last == PERIOD + 11
+    assert ours.tie(good).tip() == PERIOD + 11
     head = follow(genesis_head(TOY), raw[80 : 80 * (PERIOD + 12)])
     easy = mined(head.hash, time=head.times[-1] + 9, bits=TOY.limit_bits)
     with pytest.raises(HeaderError, match=r"^header of block 2028: has target 0x207fffff, want"):
@@ -186,22 +186,13 @@ def test_a_run_over_several_checkpoints_is_tied_to_the_newest() -> None:
     both = Checkpoints(network=TOY, hashes=(*one.hashes, second.hash), bits=(*one.bits, after.bits))
     for start in (0, PERIOD, PERIOD + 7, 2 * PERIOD):
         segment = both.tie(raw[80 * start :])
-        assert (segment.first, segment.last) == (start, 2 * PERIOD + 3)
+        assert (segment.first, segment.tip()) == (start, 2 * PERIOD + 3)
     known = both.tie(raw[80 * 2000 : 80 * 2020])
     assert known.header(2000).header.raw == raw[80 * 2000 :][:80]
     assert known.header(2019).header.raw == raw[80 * 2019 :][:80]
     for height in (1999, 2020, -1, 0):
         with pytest.raises(MissingError, match=f"^there are headers of .* and none of {height}$"):
             known.header(height)
-
-
-def test_the_tip_of_a_segment_is_the_newest_checkpoint_at_least() -> None:
-    ours, raw = toy()
-    short = ours.tie(raw[80 * PERIOD - 160 : 80 * PERIOD])
-    assert (short.last, short.tip()) == (PERIOD - 1, PERIOD - 1)
-    early = replace(short, newest=5 * PERIOD - 1)
-    assert (early.last, early.tip()) == (PERIOD - 1, 5 * PERIOD - 1)
-    assert ours.tie(raw).tip() == PERIOD + 33
 
 
 def test_a_chain_is_followed_from_checkpoints_only() -> None:

@@ -306,6 +306,8 @@ def test_a_young_block_is_not_called_final() -> None:
     for newest, state in ((129_409, "not final yet"), (129_410, "final")):
         _, sentence, _ = one(of(claim), source(OWN_NODE, newest))
         assert f"(block 129405, {state}, own node)" in sentence
+        _, sentence, _ = one(of(claim), source(CHECKPOINT_LINKED, newest))
+        assert "(block 129405, final, checkpoint-linked)" in sentence
 
 
 def test_promises_and_strangers_show_no_time() -> None:
