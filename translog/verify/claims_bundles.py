@@ -1,4 +1,4 @@
-"""Claims about bundles: one that hides an event which is logged."""
+"""Claims about bundles: one that hides what is logged, and one that drops what it had."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from translog.pith import shape
 from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find
+from translog.pith.succession import succeed
 from translog.verify.claims import EVIDENCE, Logged, Verdict, blame, moment
 from translog.verify.findings import Trust
 
@@ -113,6 +114,50 @@ class HiddenEvent:
         ):
             raise VerificationError("evidence: later is no later event of the bundle")
         return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedEvent:
+    """A registry signed a bundle with an event, and a later one about the same record without.
+
+    Attributes:
+        earlier: the bytes of the bundle that has it.
+        later: of the one that does not, and says that it was made after, or in the same second.
+    """
+
+    kind: ClassVar[str] = "dropped-event"
+    names: ClassVar[frozenset[str]] = frozenset({"earlier", "later"})
+
+    earlier: bytes
+    later: bytes
+
+    def members(self) -> dict[str, Any]:
+        return {"earlier": format_base64(self.earlier), "later": format_base64(self.later)}
+
+    @classmethod
+    def read(cls, members: Mapping[str, Any]) -> "DroppedEvent":
+        texts = {name: shape.text(members, name, EVIDENCE) for name in ("earlier", "later")}
+        return cls(
+            earlier=parse_base64(texts["earlier"], "evidence earlier"),
+            later=parse_base64(texts["later"], "evidence later"),
+        )
+
+    def check(self, accused: Trust) -> Verdict:
+        earlier, later = (pith_bundle.parse(raw) for raw in (self.earlier, self.later))
+        dropped = succeed(earlier, later).dropped
+        if not dropped:
+            raise VerificationError("evidence: the later bundle has all events of the earlier")
+        key = find(accused.ring, earlier.signature.fingerprint)
+        for bundle in (earlier, later):
+            bundle.signature.verify(bundle.content_sha256, key)
+        return Verdict(
+            grade="proof",
+            sentence=f"{accused.named(earlier.signature.fingerprint)} signed a bundle about"
+            f" {earlier.pith_number} at {earlier.built_at} with {dropped[0]} in it, and one at"
+            f" {later.built_at} without",
+            limits=(),
+            accused=frozenset({key.hex()}),
+        )
 
 
 def event_ids(bundle: Bundle) -> set[str]:

@@ -14,7 +14,7 @@ from translog.formats.strict import shown
 from translog.pith import shape
 from translog.verify.claims import EVIDENCE, Claim, Verdict
 from translog.verify.claims_anchors import ContradictingAnchor
-from translog.verify.claims_bundles import HiddenEvent
+from translog.verify.claims_bundles import DroppedEvent, HiddenEvent
 from translog.verify.claims_entries import ForbiddenEntry, InvalidEntry
 from translog.verify.claims_heads import (
     FrozenLog,
@@ -42,6 +42,7 @@ CLAIMS: dict[str, type[Claim]] = {
         SignerEquivocation,
         ContradictingAnchor,
         HiddenEvent,
+        DroppedEvent,
     )
 }
 _ALL = frozenset({"format", "kind", "accused"})
