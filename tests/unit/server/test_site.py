@@ -282,6 +282,13 @@ def test_a_checkpoint_shows_its_note_and_its_neighbours(real: Served) -> None:
         assert problem(real.get(f"/checkpoints/{size}")) == (404, "not-found")
 
 
+def test_a_head_that_is_signed_and_not_shown_yet_is_not_there(real: Served) -> None:
+    real.add(created(2))
+    real.writer.publish(NOW)  # as in the moment between signing and showing
+    assert problem(real.get("/checkpoints/4")) == (404, "not-found")
+    assert "../checkpoints/4" not in read(browse(real, "/checkpoints/3")).links
+
+
 def test_the_checkpoint_of_nothing_is_a_page(log: Served) -> None:
     page = read(browse(log, "/checkpoints/0"))
     assert "0 entries" in page.lines

@@ -84,6 +84,12 @@ def test_members_of_what_is_no_object_are_nothing() -> None:
         assert member(value, "a", "b") is None
 
 
+def test_lists_are_bounded() -> None:
+    assert items(list(range(200))) == list(range(100))
+    for nothing in (None, "abc", {"a": 1}, (1, 2)):
+        assert items(nothing) == []
+
+
 def test_counts_are_counts() -> None:
     assert (count(0), count(7)) == (0, 7)
     for wrong in (-1, True, False, 1.0, "1", None, 10**15 + 1):

@@ -123,13 +123,19 @@ def test_beyond_that_it_shows_its_place_in_the_log_and_what_can_be_taken_away() 
         "../checkpoints/2",
         f"../pith/{suffix}/bundle.json",
         f"../pith/{suffix}/state.json",
-        f"../pith/{suffix}/badge.svg",
+        "../pith-context.jsonld",
         f"../proof/{CREATED}.tlog-proof",
         "../pith.sty",
         "https://arxiv.org/abs/2402.13753v1",
         "https://doi.org/10.48550/arxiv.2402.13753",
     ):
         assert link in page.links, link
+
+
+def test_the_badge_can_be_embedded_elsewhere() -> None:
+    resolver = REAL["links"]["resolver"]
+    code = f'<a href="{resolver}"><img src="{resolver}/badge.svg" alt="pith:HAMJZSQV"></a>'
+    assert code in read(real()).text
 
 
 def test_the_snippet_on_the_page_is_that_of_pith_science_but_for_the_host() -> None:
