@@ -2,17 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.shared import SHARED, needs
+from tests.simulators.ots import serving
 from translog.cli.main import run
 from translog.store.headers import HeaderWriter
 from translog.testing import calendar as calendars
@@ -149,23 +147,6 @@ def test_real_headers_are_tied_to_the_checkpoints_with_nobody_asked(cli):
 
 
 # Stock `ots`
-
-
-@contextmanager
-def serving(folder: str, *environment: str) -> Iterator[str]:
-    """Run `translog headers serve`, and give the URL for --bitcoin-node."""
-    command = [sys.executable, "-m", "translog", "headers", "serve", folder]
-    process = subprocess.Popen(
-        [*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    try:
-        url = json.loads(process.stderr.readline())["url"]
-        yield url.replace("http://", "http://any:thing@")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        process.stderr.close()
 
 
 def ots(*arguments: str) -> subprocess.CompletedProcess[str]:

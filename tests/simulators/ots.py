@@ -1,9 +1,11 @@
-"""The stock `ots` client, unmodified, in a process of its own."""
+"""The stock `ots` client, unmodified, and `translog headers serve` for a node, in processes."""
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,3 +66,20 @@ def verify_many(files: Sequence[Path], node_url: str) -> list[Done]:
         timeout=300,
     )
     return [Done(*found) for found in json.loads(done.stdout)]
+
+
+@contextmanager
+def serving(folder: str) -> Iterator[str]:
+    """Run `translog headers serve`, and give the URL for --bitcoin-node."""
+    command = [sys.executable, "-m", "translog", "headers", "serve", folder]
+    process = subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        url = json.loads(process.stderr.readline())["url"]
+        yield url.replace("http://", "http://any:thing@")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        process.stderr.close()
