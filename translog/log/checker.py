@@ -9,6 +9,7 @@ A process beside this one is trusted like a thread of this one: it runs the same
 user, and its answers come over a pipe that nobody else holds.
 """
 
+import fcntl
 import os
 import pickle
 import signal
@@ -27,9 +28,8 @@ from translog.store.bodies import Packer
 from translog.store.database import Connection, open_reader
 
 Checked = Admitted | TranslogError
-# What 64 events have, and what is said of them: each is told in one go, and not in three. Linux
-# allows it to everybody; elsewhere pipes are as long as they are.
-PIPE_BYTES = 1 << 18
+# Of a pipe to a process: room for the events that wait while it checks those before.
+PIPE_BYTES = 1 << 20
 
 
 class Here:
@@ -68,13 +68,13 @@ class Elsewhere:
                 [sys.executable, "-P", "-m", __name__, str(database)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                pipesize=PIPE_BYTES,
                 start_new_session=True,  # Ctrl-C is for the log, which stops this when it is done
             )
         except OSError as error:
             raise UnavailableError(f"checking process does not start: {error}") from error
         self._to = cast(BinaryIO, self._process.stdin)
         self._from = cast(BinaryIO, self._process.stdout)
+        self._room = min(map(_widened, (self._to, self._from))) // 2
         try:
             _receive(self._from)
         except (OSError, EOFError) as error:
@@ -92,8 +92,34 @@ class Elsewhere:
         Raises:
             UnavailableError: the process has ended; these events may be sent again.
         """
+        self.ask(raws)
+        return self.answer()
+
+    def ask(self, raws: Sequence[bytes]) -> None:
+        """Let events be checked; `answer` returns the results, of the first that were asked first.
+
+        While one answer is due, only what `fits` may be asked: the process writes its answer
+        before it reads on, and would wait for us to read while we wait for it.
+
+        Raises:
+            UnavailableError: as `check`.
+        """
         try:
             _send(self._to, list(raws))
+        except OSError as error:
+            raise UnavailableError("checking process ended: send the event again") from error
+
+    def fits(self, size: int) -> bool:
+        """Say whether events of `size` bytes lie in the pipe until the process comes to them."""
+        return size <= self._room
+
+    def answer(self) -> list[Checked]:
+        """Wait for the results of what was asked.
+
+        Raises:
+            UnavailableError: as `check`.
+        """
+        try:
             answers = _receive(self._from)
         except (OSError, EOFError) as error:
             raise UnavailableError("checking process ended: send the event again") from error
@@ -109,6 +135,15 @@ class Elsewhere:
         self._from.close()
         with suppress(BrokenPipeError):  # what was not sent any more has nobody to go to
             self._to.close()
+
+
+def _widened(pipe: BinaryIO) -> int:
+    """Return how many bytes fit into a pipe, once it is as wide as it may be; 0 if nobody knows."""
+    if sys.platform != "linux":
+        return 0
+    with suppress(OSError):  # there may be a limit for all pipes of a user
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
 
 
 def _send(pipe: BinaryIO, message: object) -> None:

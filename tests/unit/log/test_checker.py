@@ -53,6 +53,15 @@ def test_both_give_the_same_answers(log: LogDirectory, elsewhere: Elsewhere) -> 
     assert len(elsewhere.check(raws(5))) == 1  # and goes on
 
 
+def test_events_may_wait_before_a_process_that_is_busy(elsewhere: Elsewhere) -> None:
+    first, second = raws(1, 2), [b"{", *raws(3)]
+    assert elsewhere.fits(0) and not elsewhere.fits(1 << 30)
+    elsewhere.ask(first)
+    elsewhere.ask(second)
+    assert [type(one) for one in elsewhere.answer()] == [Admitted, Admitted]
+    assert [type(one) for one in elsewhere.answer()] == [MalformedError, Admitted]
+
+
 def test_a_process_that_ended_is_an_error_of_the_environment(elsewhere: Elsewhere) -> None:
     os.kill(elsewhere.pid, signal.SIGKILL)
     for _ in range(2):
@@ -103,9 +112,11 @@ def test_a_process_ends_with_its_log(log: LogDirectory) -> None:
     assert int(run.stdout) > 0
 
 
-def test_a_crowd_is_placed_in_order_with_another_process(
-    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_crowd_is_placed_in_order_with_other_processes(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch, fits: bool
 ) -> None:
+    monkeypatch.setattr(Elsewhere, "fits", lambda self, size: fits)
     monkeypatch.setattr(pipeline, "cores", lambda: 3)
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
     monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
