@@ -41,6 +41,7 @@ class World:
         self.log = new_log(path)
         self.settings = Settings(
             network=REGTEST,
+            headers=None,
             calendars=Calendars(
                 urls=tuple(calendar.url for calendar in calendars),
                 listed=(),

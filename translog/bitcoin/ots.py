@@ -166,11 +166,19 @@ class Timestamp:
             )
         tree = Tree(self.message)
         tree.merge(self._tree)  # a copy: sharing branches with it would change it
-        places = [place for _, place in _walk(tree) if place.msg == message]
-        if not places:
-            raise TimestampError(f"timestamp does not lead over {message.hex()[:64]}")
-        for place in places:
+        for place in _places(tree, message):
             place.merge(answer._tree)
+        return Timestamp(tree)
+
+    def after(self, message: bytes) -> "Timestamp":
+        """Return what is attested of a message on the way.
+
+        Raises:
+            TimestampError: no path leads over it.
+        """
+        tree = Tree(message)
+        for place in _places(self._tree, message):
+            tree.merge(place)
         return Timestamp(tree)
 
     def pruned(self, keep: InBlock) -> "Timestamp":
@@ -320,6 +328,14 @@ def _walk(tree: Any) -> Iterator[tuple[list[Any], Any]]:
         path, place = waiting.pop()
         yield path, place
         waiting += [([*path, operation], after) for operation, after in place.ops.items()]
+
+
+def _places(tree: Any, message: bytes) -> list[Any]:
+    """Return every place where a tree leads over a message, or raise TimestampError."""
+    places = [place for _, place in _walk(tree) if place.msg == message]
+    if not places:
+        raise TimestampError(f"timestamp does not lead over {message.hex()[:64]}")
+    return places
 
 
 def _length(path: list[Any]) -> tuple[int, list[bytes]]:

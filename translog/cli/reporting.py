@@ -1,7 +1,6 @@
 """`translog verify BUNDLE --policy FILE`: seven numbered steps, and a sentence at the end."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from translog.bitcoin.grade import HeaderSource
 from translog.cli.exits import FAILED, OK
@@ -16,14 +15,9 @@ def verify_bundle(
     raw: bytes,
     trust: Trust,
     proofs: Sequence[bytes],
-    headers: Path | None,
+    sources: Sequence[HeaderSource],
 ) -> int:
     """Check a bundle, say what was found, and return how the command could end for it."""
-    sources: list[HeaderSource] = []
-    if headers is not None:
-        from translog.cli import timestamps  # which loads what reads timestamps
-
-        sources = timestamps.sources(headers)
     report = check_steps(raw, trust, proofs=proofs, sources=sources)
     _show(output, name, report)
     return OK if report.ok else FAILED

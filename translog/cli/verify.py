@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from translog.bitcoin.grade import HeaderSource
 from translog.cli.exits import FAILED, OK
 from translog.cli.keyring import KEY, POLICY, PublicKey, trusted
 from translog.cli.output import MARK_WIDTH, MARKS, Output, counted, json_option
@@ -74,9 +75,9 @@ def verify(
     named. Two heads of one log among the FILEs that have the same size and different roots are a
     failure: the log has forked.
 
-    A timestamp proves a time when the header of its block is tied to the chain: by --headers,
-    through a built-in checkpoint. One that shows no time is code 1, and one whose block's header
-    is not known is code 3.
+    A timestamp, also one in a bundle, proves a time when the header of its block is tied to the
+    chain: by --headers, through a built-in checkpoint. A timestamp that shows no time is code 1,
+    and one whose block's header is not known is code 3.
     """
     output: Output = ctx.obj
     if not keys and policy is None and not all(name.endswith(TIMESTAMP) for name in names):
@@ -87,19 +88,31 @@ def verify(
     if content is not None and len(stamps) != 1:
         raise click.UsageError(f"--of goes with one timestamp, and there are {len(stamps)}.")
     bundles = [name for name, raw in contents.items() if policy and _kind(raw) == "bundle"]
-    if headers is not None and not stamps and not bundles:
-        raise click.UsageError("--headers goes with a timestamp, and there is none.")
+    timed = {name for name, raw in contents.items() if _kind(raw) in ("timestamp", "bundle")}
+    if headers is not None and not timed:
+        raise click.UsageError("--headers goes with a timestamp or a bundle, and there is none.")
+    sources = _sources(headers)
     ends: set[int] = set()
     for name in bundles:
-        ends.add(_verify_bundle(output, name, contents, trust, headers))
-    ends |= _verify_documents(output, contents, stamps, trust)
+        ends.add(_verify_bundle(output, name, contents, trust, sources))
+    ends |= _verify_documents(output, contents, stamps, trust, sources)
     if stamps:
-        ends |= _verify_timestamps(output, stamps, content, headers)
+        ends |= _verify_timestamps(output, stamps, content, sources)
     ctx.exit(FAILED if FAILED in ends else max(ends, default=OK))
 
 
+def _sources(headers: Path | None) -> list[HeaderSource]:
+    """Return where headers come from."""
+    if headers is None:
+        return []
+    # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
+    from translog.cli.timestamps import sources
+
+    return sources(headers)
+
+
 def _verify_bundle(
-    output: Output, name: str, contents: dict[str, bytes], trust: Trust, headers: Path | None
+    output: Output, name: str, contents: dict[str, bytes], trust: Trust, sources: list[HeaderSource]
 ) -> int:
     """Check a bundle in seven steps, with the proofs that are given beside it alone."""
     # Loaded for who has a policy: it knows of Bitcoin.
@@ -109,11 +122,15 @@ def _verify_bundle(
     mine = proofs if len(contents) == 1 + len(proofs) else []
     raw = contents.pop(name)
     given = [contents.pop(other) for other in mine]
-    return reporting.verify_bundle(output, name, raw, trust, given, headers)
+    return reporting.verify_bundle(output, name, raw, trust, given, sources)
 
 
 def _verify_documents(
-    output: Output, contents: dict[str, bytes], stamps: dict[str, bytes], trust: Trust
+    output: Output,
+    contents: dict[str, bytes],
+    stamps: dict[str, bytes],
+    trust: Trust,
+    sources: list[HeaderSource],
 ) -> set[int]:
     """Check everything but the timestamps, and return how the command could end for it."""
     proofs = _pair(contents)
@@ -123,7 +140,8 @@ def _verify_documents(
         if name in proofs.values() or name in stamps:
             continue
         proof = proofs.get(name)
-        findings = check_document(raw, trust, proof=None if proof is None else contents[proof])
+        beside = None if proof is None else contents[proof]
+        findings = check_document(raw, trust, proof=beside, sources=sources)
         findings += _unused(raw, contents)
         findings += heads.look(proof or name, contents[proof or name])
         end = FAILED if any(finding.status == "failed" for finding in findings) else OK
@@ -133,13 +151,14 @@ def _verify_documents(
 
 
 def _verify_timestamps(
-    output: Output, stamps: dict[str, bytes], content: Path | None, headers: Path | None
+    output: Output,
+    stamps: dict[str, bytes],
+    content: Path | None,
+    sources: list[HeaderSource],
 ) -> set[int]:
     """Check the timestamps, and return how the command could end for them."""
-    # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
-    from translog.cli import timestamps
+    from translog.cli import timestamps  # see `_sources`
 
-    sources = timestamps.sources(headers)
     ends: set[int] = set()
     for name, raw in stamps.items():
         findings = timestamps.check(raw, content or timestamps.content_of(name), sources)

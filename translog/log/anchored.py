@@ -7,10 +7,11 @@ yet, the calendars' promises.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, partial, reduce
-from typing import NamedTuple
+from functools import partial, reduce
+from typing import Any
 
 from translog.bitcoin.anchor import Anchor
+from translog.bitcoin.block_time import utc
 from translog.bitcoin.header import Header, display_hash
 from translog.bitcoin.ots import Timestamp
 from translog.errors import MissingError
@@ -22,20 +23,14 @@ from translog.formats.proof import TlogProof
 from translog.formats.tiles import FULL, HEIGHT, Tile, holder, split_hashes
 from translog.formats.tree import Node, Read, prove_inclusion
 from translog.log import reader
-from translog.log.anchors import tip_of
+from translog.log.anchors import checkpoint_of, tip_of
 from translog.store import anchors
 from translog.store.anchors import AnchorRow, Cover, StampRow
 from translog.store.database import Connection
 
 KEPT_TILES = 64
+PAGE = 100
 _RANKS = {"final": 0, "confirmed": 1, "attested": 2, "pending": 2}
-
-
-class Block(NamedTuple):
-    """The block that a path was verified to end in."""
-
-    height: int
-    header: Header
 
 
 class Anchored:
@@ -53,12 +48,12 @@ class Anchored:
         self._anchor = Anchor.of(self.checkpoint, timestamp_of(row, self.stamps))
         self._read = remembering(partial(reader.tile, db, row.size), row.size)
 
-    @cached_property
-    def block(self) -> Block | None:
-        """The block that vouches for it, if one was verified."""
+    @property
+    def block(self) -> tuple[int, bytes] | None:
+        """Height and header of the block that its path was verified to end in, if there is one."""
         if self.row.height is None or self.row.header is None:
             return None
-        return Block(self.row.height, Header(self.row.header))
+        return self.row.height, self.row.header
 
     def checkpoint_file(self) -> bytes:
         """Return the .ots file of the checkpoint's note."""
@@ -116,6 +111,74 @@ class Covers:
 
 def _rank(cover: Cover) -> tuple[int, int, int]:
     return _RANKS[cover.state], cover.height or 0, cover.anchor_id
+
+
+def of_size(db: Connection, size: int, verifier: Verifier) -> Anchored:
+    """Return the anchor that shows best how old the checkpoint of that size is.
+
+    Raises:
+        MissingError: no checkpoint of that size was given to calendars.
+    """
+    rows = {row.anchor_id: row for row in anchors.read_of_size(db, size) if row.state != "lost"}
+    covers = [Cover(row.size, row.state, row.height, row.anchor_id) for row in rows.values()]
+    anchor_id = Covers(covers).of(size - 1)
+    if anchor_id is None:
+        raise MissingError(f"checkpoint of size {size} is not anchored")
+    return Anchored(db, rows[anchor_id], verifier)
+
+
+def newest(db: Connection, verifier: Verifier) -> Anchored:
+    """Return the anchor of the newest checkpoint that is final; before there is one, the newest.
+
+    Raises:
+        MissingError: there is none.
+    """
+    rows = anchors.read_newest_final(db) or [
+        row for row in anchors.read_anchors(db, None, PAGE) if row.state != "lost"
+    ]
+    if not rows:
+        raise MissingError("no checkpoint is anchored yet")
+    return Anchored(db, rows[0], verifier)
+
+
+def page(db: Connection, before: int | None) -> dict[str, Any]:
+    """Return the newest anchors, or the newest before one, as `/anchors.json` lists them."""
+    rows = anchors.read_anchors(db, before, PAGE + 1)
+    return {
+        "anchors": [described(row, anchors.read_stamps(db, row.anchor_id)) for row in rows[:PAGE]],
+        "next": rows[PAGE - 1].anchor_id if len(rows) > PAGE else None,
+    }
+
+
+def of_checkpoint(db: Connection, size: int) -> list[dict[str, Any]]:
+    """Return the anchors of the checkpoint of one size, described."""
+    rows = anchors.read_of_size(db, size)
+    return [described(row, anchors.read_stamps(db, row.anchor_id)) for row in rows]
+
+
+def described(row: AnchorRow, stamps: Sequence[StampRow]) -> dict[str, Any]:
+    """Return what there is to say of an anchor: docs/api.md."""
+    checkpoint = checkpoint_of(row)
+    block = None
+    if row.height is not None and row.header is not None:
+        header = Header(row.header)
+        block = {
+            "height": row.height,
+            "block_hash": display_hash(header.hash),
+            "block_time": utc(header.time),
+            "grade": row.grade,
+        }
+    return {
+        "anchor_id": row.anchor_id,
+        "tree_size": checkpoint.size,
+        "root_hash": checkpoint.root.hex(),
+        "network": row.network,
+        "state": row.state,
+        "made_at": utc(row.made_at),
+        "changed_at": utc(row.changed_at),
+        "calendars": [stamp.calendar for stamp in stamps],
+        "block": block,
+    }
 
 
 def best(db: Connection, index: int, verifier: Verifier) -> Anchored:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from translog.bitcoin.grade import HeaderSource
-from translog.errors import TranslogError
+from translog.errors import TranslogError, UnavailableError
 from translog.formats.note import NoteSigner
 from translog.log import announcer, beacons
 from translog.log.anchoring import Happening, Settings
@@ -42,12 +42,15 @@ class Anchorer:
         settings: Settings,
         headers: HeaderSource | None,
         chance: Callable[[], float],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin from what is stored.
 
         Args:
             headers: where blocks are looked up; None to wait until there is such a place.
             chance: numbers from 0 to 1, random.
+            stopping: whether the log is about to be closed: then nothing more is written, and
+                whoever waits for somebody on the network need not be waited for.
         """
         self.waiting: dict[Step, str] = {}
         self.is_behind = False
@@ -55,23 +58,21 @@ class Anchorer:
         self._writer = writer
         self._signer = signer
         self._settings = settings
-        self._stamper = Stamper(db, signer.verifier, settings, chance)
-        self._watcher = Watcher(db, settings, headers, lambda: writer.head.size)
+        self._stopping = stopping
+        self._stamper = Stamper(db, signer.verifier, settings, chance, self._go_on)
+        self._watcher = Watcher(db, settings, headers, lambda: writer.head.size, self._go_on)
 
     @property
     def health(self) -> dict[str, Health]:
         """How every calendar that was asked has done, by its address."""
         return self._stamper.health
 
-    def turn(
-        self, now: int, *, at_once: bool = False, stopping: Callable[[], bool] = lambda: False
-    ) -> list[Happening]:
+    def turn(self, now: int, *, at_once: bool = False) -> list[Happening]:
         """Do what is to be done now. Whatever goes wrong is told by `waiting`.
 
         Args:
             now: POSIX seconds.
             at_once: wait neither for the interval nor after what failed just before.
-            stopping: asked between steps whether to leave the rest for another time.
         """
         happened: list[Happening] = []
         steps: tuple[tuple[Step, Callable[[], list[Happening] | None]], ...] = (
@@ -79,10 +80,10 @@ class Anchorer:
             ("upgrade", lambda: self._stamper.upgrade(now, at_once=at_once)),
             ("look", lambda: self._watcher.look(now, has_news=at_once or _has_news(happened))),
             ("beacon", self._state_beacon),
-            ("announce", lambda: self._announce(stopping)),
+            ("announce", self._announce),
         )
         for name, step in steps:
-            if stopping():
+            if self._stopping():
                 break
             try:
                 with translated("database"):
@@ -99,21 +100,26 @@ class Anchorer:
         height = beacons.state(self._db, self._writer, self._signer)
         return [] if height is None else [Happening("beacon", f"stated block {height}")]
 
-    def _announce(self, stopping: Callable[[], bool]) -> list[Happening]:
+    def _go_on(self) -> None:
+        """Come between an answer and what is written because of it."""
+        if self._stopping():
+            raise UnavailableError("the log is being closed")
+
+    def _announce(self) -> list[Happening]:
         policy = self._settings.statements
         total = 0
         self.is_behind = True
         for _ in range(ANNOUNCED_BATCHES):
+            if self._stopping():
+                break
             made = announcer.go_on(self._db, self._writer, self._signer, policy)
-            if made is None or stopping():
-                self.is_behind = made is not None
+            if made is None:
+                self.is_behind = False
                 break
             total += made
-        return (
-            [Happening("announced", f"stated of {total} events that they are anchored")]
-            if total
-            else []
-        )
+        if not total:
+            return []
+        return [Happening("announced", f"stated of {total} events that they are anchored")]
 
 
 def _has_news(happened: list[Happening]) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from translog.bitcoin.anchor import tip
+from translog.bitcoin.chain import is_final
 from translog.bitcoin.grade import UNCHECKED, Grade, GradedHeader
 from translog.bitcoin.ots import InBlock, Pending, Timestamp
 from translog.formats.checkpoint import Checkpoint
@@ -28,7 +29,6 @@ from translog.store.anchors import AnchorRow, StampRow
 
 State = Literal["pending", "attested", "confirmed", "final", "lost"]
 
-FINAL_BLOCKS = 6  # the block itself is the first
 BURIED_BLOCKS = 100  # so deep, a block is not looked at again: Bitcoin trusts coins from here on
 
 # How long a calendar is left in peace, by how long ago it took the tip.
@@ -77,11 +77,6 @@ def is_time(at: int, now: int) -> bool:
     return not 0 < at - now <= FARTHEST_SECONDS
 
 
-def depth(height: int, newest: int) -> int:
-    """Return how deep a block is, the block itself included."""
-    return newest - height + 1
-
-
 def claims(anchor: AnchorRow, stamps: Sequence[StampRow]) -> list[tuple[StampRow, Timestamp]]:
     """Return what calendars say about blocks: nothing of it is verified."""
     message = tip_of(anchor)
@@ -122,7 +117,7 @@ def judge(
     if not holding:
         return Judged(_without_block(anchor, now, waiting=waiting), refuted)
     height, path, found = min(holding, key=lambda each: each[0])
-    deep = depth(height, newest) >= FINAL_BLOCKS
+    deep = is_final(height, newest)
     # What was final stays so with its block, though the newest may be lower for a moment.
     stays = anchor.state == "final" and anchor.header == found.header.raw
     state: State = "final" if deep or stays else "confirmed"

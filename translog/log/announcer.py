@@ -9,7 +9,7 @@ and keep their places. An anchor whose block leaves the chain takes its announce
 leaves are announced again by the next final anchor, which supersedes what was said of them before.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from translog.formats.canonical import parse
 from translog.formats.entry import Entry
@@ -17,6 +17,7 @@ from translog.formats.keys import key_sha256
 from translog.formats.note import NoteSigner
 from translog.log import reader, statements
 from translog.log.anchored import Anchored, not_before
+from translog.log.anchoring import Policy
 from translog.log.writer import Writer
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, RECORD_TYPES, event_id
 from translog.pith.kinds import timestamp_anchor
@@ -25,8 +26,6 @@ from translog.store import anchors, log
 from translog.store.anchors import AnchorRow, AnnouncementRow
 from translog.store.bodies import unpack
 from translog.store.database import Connection, transaction
-
-Policy = Literal["first", "every", "none"]
 
 BATCH_LEAVES = 256
 MAX_EARLIER = 10_000  # events about one record that are looked through for what to supersede

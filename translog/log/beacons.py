@@ -5,11 +5,12 @@ What a crash means: a beacon is a row first and an event then. A row without its
 again, to the same bytes, and the event keeps its place if it was logged.
 """
 
+from translog.bitcoin.chain import FINAL_CONFIRMATIONS
 from translog.bitcoin.grade import HeaderSource
 from translog.bitcoin.header import Header
 from translog.formats.note import NoteSigner
 from translog.log import statements
-from translog.log.anchors import BURIED_BLOCKS, FINAL_BLOCKS, is_due
+from translog.log.anchors import BURIED_BLOCKS, is_due
 from translog.log.writer import Writer
 from translog.pith.kinds import time_beacon
 from translog.store import anchors
@@ -29,7 +30,7 @@ def decide(
         TranslogError: as `headers`.
     """
     last = anchors.read_newest_beacon(db)
-    height = newest - FINAL_BLOCKS + 1
+    height = newest - FINAL_CONFIRMATIONS + 1
     if height < 0 or (last is not None and height <= last.height):
         return
     if last is not None and not is_due(last.made_at, now, interval_seconds):

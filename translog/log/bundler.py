@@ -1,11 +1,12 @@
 """Bundles and states of what the log holds about one record, signed with the log's key.
 
-A bundle is a function of the record and the checkpoint: whoever asks twice under one checkpoint
-gets the same bytes, and any mirror with the same events and keys gets the same state.
+A bundle is a function of the record, the checkpoint and the state of anchors: whoever asks twice
+under the same gets the same bytes. Any mirror with the same events and keys gets the same state.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from translog.errors import AmbiguousError, MalformedError, MissingError, TooLargeError
@@ -13,6 +14,7 @@ from translog.formats.entry import Entry
 from translog.formats.note import NoteSigner
 from translog.log import reader
 from translog.log.registry import pith_key
+from translog.log.timestamps import proofs_of
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
@@ -41,31 +43,37 @@ def bundle(
         AmbiguousError: a beginning was given, and more than one has it.
         TooLargeError: it has more events than a bundle holds.
     """
-    events = _events(db, size, suffix)
-    number = _one_number(suffix, events)
-    events = [event for event in events if event["subject_pith_number"] == number]
+    found = _events(db, size, suffix)
+    number = _one_number(suffix, [event for _, event in found])
+    found = [(leaf, event) for leaf, event in found if event["subject_pith_number"] == number]
+    events = [event for _, event in found]
     keys = [row.key for row in registry.read_signers(db) if _signed_any(row, events)]
     own = pith_key(signer.verifier, base_url)
     others = [key for key in keys if key.public_key != own.public_key]
-    return build_bundle(
+    proofs = proofs_of(db, [leaf for leaf, _ in found], signer.verifier)
+    make = partial(
+        build_bundle,
         pith_number=number,
         events=events,
         keys=[*others, own],
-        built_at=_time(log.read_signed_at(db, size)),
+        built_at=_time(max(log.read_signed_at(db, size), proofs.changed_at)),
         base_url=base_url,
-        timestamp_proofs=[],
         mirror_hints=[],
         signing_key=signer.key,
     )
+    try:
+        return make(timestamp_proofs=proofs.values)
+    except TooLargeError:
+        return make(timestamp_proofs=[])  # each is at /event/<sha256>.ots as well
 
 
-def _events(db: Connection, size: int, suffix: str) -> list[dict[str, Any]]:
+def _events(db: Connection, size: int, suffix: str) -> list[tuple[log.Leaf, dict[str, Any]]]:
     if len(suffix) not in (*SHORT_CHARS, SUFFIX_CHARS):
         raise MalformedError(
             f"Pith Number {suffix[:40]!r} has {len(suffix)} characters,"
             f" want {SUFFIX_CHARS}, or the first {', '.join(map(str, SHORT_CHARS))}"
         )
-    events: list[dict[str, Any]] = []
+    events: list[tuple[log.Leaf, dict[str, Any]]] = []
     held = 0
     for leaf in reader.find_subject(db, size, suffix, MAX_EVENTS + 1):
         content = _content(leaf)
@@ -74,7 +82,7 @@ def _events(db: Connection, size: int, suffix: str) -> list[dict[str, Any]]:
             raise TooLargeError(
                 f"record {suffix} has more than {MAX_EVENTS} events, or {MAX_BUNDLE_BYTES} bytes"
             )
-        events.append(_restored(leaf, content))
+        events.append((leaf, _restored(leaf, content)))
     return events
 
 

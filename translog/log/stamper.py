@@ -46,13 +46,25 @@ class Stamper:
     """
 
     def __init__(
-        self, db: Connection, verifier: Verifier, settings: Settings, chance: Callable[[], float]
+        self,
+        db: Connection,
+        verifier: Verifier,
+        settings: Settings,
+        chance: Callable[[], float],
+        go_on: Callable[[], None],
     ) -> None:
+        """Ask nobody yet.
+
+        Args:
+            chance: numbers from 0 to 1, random.
+            go_on: called after every answer, and raises if nothing may be written any more.
+        """
         self.health: dict[str, Health] = {}
         self._db = db
         self._verifier = verifier
         self._settings = settings
         self._chance = chance
+        self._go_on = go_on
         self._tries = 0
         self._try_after = 0
 
@@ -106,6 +118,7 @@ class Stamper:
         message = tip(published, published.note) if known is None else rules.tip_of(known)
         calendars = replace(self._settings.calendars, urls=job.urls, need=1)
         replies = submit(calendars, message).replies
+        self._go_on()
         self._note(replies, now)
         took = {
             reply.calendar: reply.found for reply in replies if isinstance(reply.found, Timestamp)
@@ -155,6 +168,7 @@ class Stamper:
         if not asked:
             return []
         replies = upgrade(self._settings.calendars, [promise for _, _, promise in asked])
+        self._go_on()
         self._note(replies, now)
         covered = anchors.read_newest_in_block(self._db) or 0
         happened = []

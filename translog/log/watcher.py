@@ -7,15 +7,16 @@ the words of refuted calendars and what is announced because of it change in one
 from collections.abc import Callable
 from typing import NamedTuple
 
+from translog.bitcoin.claims import Known
 from translog.bitcoin.grade import GradedHeader, HeaderSource
 from translog.bitcoin.header import Header, display_hash
 from translog.bitcoin.network import Network
-from translog.errors import MissingError, UnavailableError
+from translog.errors import HeaderError, MissingError, UnavailableError
 from translog.log import anchors as rules
 from translog.log import announcer, beacons
 from translog.log.anchoring import Happening, Settings
 from translog.log.anchors import BURIED_BLOCKS, REFUTED_SECONDS, Judged
-from translog.store import anchors
+from translog.store import anchors, builtin
 from translog.store.anchors import AnchorRow
 from translog.store.database import Connection, transaction
 
@@ -39,17 +40,20 @@ class Watcher:
         settings: Settings,
         headers: HeaderSource | None,
         log_size: Callable[[], int],
+        go_on: Callable[[], None],
     ) -> None:
         """Begin without having seen anything.
 
         Args:
             headers: where blocks are looked up; None to wait until there is such a place.
             log_size: how many leaves the log has now.
+            go_on: called after every answer, and raises if nothing may be written any more.
         """
         self._db = db
         self._settings = settings
         self._headers = headers
         self._log_size = log_size
+        self._go_on = go_on
         self._looked_at = 0
         self._seen: _Seen | None = None
 
@@ -72,7 +76,7 @@ class Watcher:
             if anchors.count_states(self._db).get("attested"):
                 raise UnavailableError("no source of block headers is configured")
             return []
-        headers = _Remembered(self._headers)
+        headers = _Remembered(self._headers, self._go_on)
         newest = headers.tip()
         seen = _Seen(newest, headers.header(newest).header)
         happened = []
@@ -132,8 +136,12 @@ def _told(before: AnchorRow, judged: Judged) -> list[Happening]:
 class _Remembered:
     """A source of headers that is asked once for each, while one look lasts."""
 
-    def __init__(self, source: HeaderSource) -> None:
+    def __init__(self, source: HeaderSource, go_on: Callable[[], None]) -> None:
         self._source = source
+        self._known = Known(
+            network=source.network, checkpoints=builtin.checkpoints_of(source.network)
+        )
+        self._go_on = go_on
         self._kept: dict[int, GradedHeader] = {}
 
     @property
@@ -141,11 +149,18 @@ class _Remembered:
         return self._source.network
 
     def tip(self) -> int:
-        return self._source.tip()
+        newest = self._source.tip()
+        self._go_on()
+        return newest
 
     def header(self, height: int) -> GradedHeader:
         if height not in self._kept:
-            self._kept[height] = self._source.header(height)
+            found = self._source.header(height)
+            self._go_on()
+            if found.height != height:
+                raise HeaderError(f"header of block {found.height}: want that of block {height}")
+            self._known.verify(found.header, height)
+            self._kept[height] = found
         return self._kept[height]
 
     def find(self, height: int, newest: int) -> GradedHeader | None:

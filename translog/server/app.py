@@ -14,6 +14,8 @@ from translog.errors import BusyError, MissingError, TranslogError, UnavailableE
 from translog.log.directory import LogDirectory
 from translog.log.writer import Writer
 from translog.server.adding import Adding
+from translog.server.anchoring import Anchoring
+from translog.server.anchors import Anchors
 from translog.server.answers import Answer, Message, Receive, Scope, Send
 from translog.server.deadline import Deadline
 from translog.server.documents import PREFLIGHT, is_preflight
@@ -166,17 +168,27 @@ class App:
         self._readers.close()
 
 
-def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Clock) -> App:
+def build(
+    writer: Writer,
+    directory: LogDirectory,
+    settings: Settings,
+    clock: Clock,
+    anchoring: Anchoring | None = None,
+) -> App:
     """Make the application of a log that is open for writing, and show its newest head.
+
+    Args:
+        anchoring: what runs beside it, if the log is anchored.
 
     Raises:
         VerificationError, UnavailableError: there is no head that can be shown.
     """
     metrics = Metrics()
+    anchoring = anchoring or Anchoring(directory, None)
     publishing = Publishing(writer, clock, metrics, settings.publish_interval_seconds)
     readers = Readers(directory)
     complaints = Complaints(clock.steady)
-    registry = build_registry(directory, publishing, readers, settings, clock)
+    registry = build_registry(directory, publishing, readers, settings, clock, anchoring)
     adding = Adding(
         writer=writer,
         publishing=publishing,
@@ -196,14 +208,21 @@ def build(writer: Writer, directory: LogDirectory, settings: Settings, clock: Cl
         indexing=Indexing(directory, publishing, complaints),
         site=registry.site,
         routes={
-            **_routes(Proofs(publishing, readers), Health(writer, publishing, metrics)),
+            **_routes(
+                Proofs(publishing, readers),
+                Anchors(publishing, readers, directory.verifier, anchoring),
+                Health(writer, publishing, metrics, anchoring),
+            ),
             **registry.routes,
         },
     )
 
 
-def _routes(proofs: Proofs, health: Health) -> dict[str, Endpoint]:
+def _routes(proofs: Proofs, anchors: Anchors, health: Health) -> dict[str, Endpoint]:
     return {
+        "/event/{digits}.ots": anchors.event,
+        "/anchors.json": anchors.listed,
+        "/checkpoint/{name}": anchors.checkpoint,
         "/proof/inclusion": proofs.inclusion,
         "/proof/consistency": proofs.consistency,
         "/proof/{name}": proofs.text,

@@ -9,6 +9,7 @@ from translog.errors import UnavailableError
 from translog.log.cosigning import Standing
 from translog.log.publication import Quorum
 from translog.log.writer import Writer
+from translog.server.anchoring import Anchoring
 from translog.server.answers import JSON, NO_STORE, TEXT, Answer
 from translog.server.errors import LateError
 from translog.server.metrics import MEDIA_TYPE, Metrics
@@ -18,7 +19,10 @@ from translog.server.publishing import Publishing
 class Health:
     """What answers for the server itself."""
 
-    def __init__(self, writer: Writer, publishing: Publishing, metrics: Metrics) -> None:
+    def __init__(
+        self, writer: Writer, publishing: Publishing, metrics: Metrics, anchoring: Anchoring
+    ) -> None:
+        self._anchoring = anchoring
         self._writer = writer
         self._publishing = publishing
         self._metrics = metrics
@@ -38,6 +42,7 @@ class Health:
             ("ready", "1 while events are taken", lambda: float(self._trouble() is None)),
         ):
             metrics.watch(f"translog_{name}", explanation, read)
+        metrics.watch_all(anchoring.families)
         if writer.quorum is not None:
             self._watch_witnesses()
 
@@ -87,7 +92,11 @@ class Health:
         trouble = self._trouble()
         if trouble is not None:
             raise LateError(trouble)
-        value: dict[str, object] = {"ready": True, "size": self._publishing.checkpoint.size}
+        value: dict[str, object] = {
+            "ready": True,
+            "size": self._publishing.checkpoint.size,
+            "anchoring": self._anchoring_word(),  # told, and no reason not to be ready
+        }
         quorum = self._writer.quorum
         if quorum is not None:
             value["quorum"] = {
@@ -98,6 +107,11 @@ class Health:
                 ],
             }
         return Answer(200, orjson.dumps(value), JSON, NO_STORE)
+
+    def _anchoring_word(self) -> str:
+        if not self._anchoring.is_on:
+            return "off"
+        return "waiting" if self._anchoring.status.waiting else "working"
 
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics, in Prometheus's text format."""

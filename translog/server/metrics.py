@@ -60,6 +60,7 @@ class Metrics(Collector):
         self.failures = 0
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
         self._labelled: list[tuple[str, str, str, Callable[[], Mapping[str, float]]]] = []
+        self._others: list[Callable[[], Iterator[Metric]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -80,6 +81,10 @@ class Metrics(Collector):
     ) -> None:
         """Report also each value that `read` returns at the time, under its label."""
         self._labelled.append((name, explanation, label, read))
+
+    def watch_all(self, read: Callable[[], Iterator[Metric]]) -> None:
+        """Report also the families that `read` yields at the time."""
+        self._others.append(read)
 
     def describe(self) -> list[Metric]:
         return []  # so that registering asks no gauge
@@ -109,3 +114,5 @@ class Metrics(Collector):
             for of, value in read_each().items():
                 family.add_metric([of], value)
             yield family
+        for families in self._others:
+            yield from families()

@@ -11,6 +11,7 @@ from translog.log import reader
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.pith.key import PithKey
 from translog.pith.record import SHORT_CHARS
+from translog.server.anchoring import Anchoring
 from translog.server.answers import ANYONE, IMMUTABLE, JSON, NO_STORE, Answer
 from translog.server.documents import Document
 from translog.server.errors import kind_of
@@ -28,16 +29,22 @@ KEPT_BYTES = 64 << 20
 
 
 class Records:
-    """What answers for documents. A record's are kept for as long as the checkpoint stays."""
+    """What answers for documents. A record's are kept while checkpoint and anchors stay."""
 
     def __init__(
-        self, publishing: Publishing, readers: Readers, forms: Forms, key: PithKey
+        self,
+        publishing: Publishing,
+        readers: Readers,
+        forms: Forms,
+        key: PithKey,
+        anchoring: Anchoring,
     ) -> None:
         """Make nothing yet.
 
         Args:
             key: the log's own.
         """
+        self._anchoring = anchoring
         self._publishing = publishing
         self._readers = readers
         self._forms = forms
@@ -94,7 +101,7 @@ class Records:
         """Answer with a form of a record: a kept one, or one that is made once for all who ask."""
         beginning = suffix(request.path_params["suffix"])
         size = self._publishing.checkpoint.size
-        key = (name, beginning, size)
+        key = (name, beginning, size, self._anchoring.status.version)
         document = self._kept.get(key)
         if document is None:
             made = await self._once(key, lambda db: form(db, size, beginning))

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from translog.log.directory import LogDirectory
 from translog.log.registry import pith_key
 from translog.pith.linked import CONTEXT_PATH
+from translog.server.anchoring import Anchoring
 from translog.server.answers import Answer
 from translog.server.forms import Forms
 from translog.server.manifests import Manifests
@@ -41,12 +42,13 @@ def build_registry(
     readers: Readers,
     settings: Settings,
     clock: Clock,
+    anchoring: Anchoring,
 ) -> Registry:
     """Put the registry of a log together."""
     signer, base_url = directory.read_signer(), settings.base_url
     pages = Pages(directory.origin)
     forms = Forms(signer, base_url, pages, directory.search)
-    records = Records(publishing, readers, forms, pith_key(signer.verifier, base_url))
+    records = Records(publishing, readers, forms, pith_key(signer.verifier, base_url), anchoring)
     manifests = Manifests(publishing, readers, directory, base_url)
     site = Site(
         pages=pages,

@@ -1,10 +1,13 @@
 """Serving a log until told to stop."""
 
+import random
 import time
 from contextlib import closing
 
+from translog.log.anchoring import read_settings
 from translog.log.directory import LogDirectory
 from translog.log.writer import open_writer
+from translog.server.anchoring import Anchoring
 from translog.server.app import build
 from translog.server.listening import listen, run, url_of
 from translog.server.logs import LOGGER, written
@@ -25,6 +28,7 @@ def serve(
             for the address it listens on.
 
     Raises:
+        MalformedError: DIR/anchoring.toml is not what it has to be.
         ConflictError: another process writes to this log.
         VerificationError: what is stored contradicts itself, or what was signed.
         UnavailableError: the address is taken, or the disk fails.
@@ -39,6 +43,8 @@ def serve(
         settings = Settings(
             base_url=(base_url or url).rstrip("/"), publish_interval_seconds=publish_interval
         )
-        app = build(writer, directory, settings, clock)
-        run(app, listening, directory.origin, settings.request_seconds)
+        anchoring = Anchoring(directory, read_settings(directory.path))
+        app = build(writer, directory, settings, clock, anchoring)
+        with anchoring.running(writer, clock, random.random):
+            run(app, listening, directory.origin, settings.request_seconds)
         LOGGER.info("stopped taking requests at size %d", writer.head.size)

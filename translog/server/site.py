@@ -1,7 +1,9 @@
 """What answers to browsers: every page but those of records."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 
@@ -11,7 +13,7 @@ from translog.formats.checkpoint import Checkpoint
 from translog.formats.merkle import leaf_hash
 from translog.formats.note import Note
 from translog.formats.strict import parse_decimal
-from translog.log import bundler, views
+from translog.log import anchored, bundler, views
 from translog.log.finder import MAX_FOUND
 from translog.pith.record import PithNumber, parse_pith_number
 from translog.server.answers import ANYONE, BRIEF, IMMUTABLE, JSON, NO_STORE, Answer, Scope
@@ -25,8 +27,9 @@ from translog.server.readers import Readers
 from translog.server.searching import Found, Searching
 from translog.server.settings import Clock
 from translog.store import log
+from translog.store.database import Connection
 from translog.store.search import Record
-from translog.web import words
+from translog.web import anchors, words
 from translog.web.pages import (
     AnchorsPage,
     CheckpointPage,
@@ -120,12 +123,17 @@ class Site:
         """GET /checkpoints/<size>"""
         size = parse_decimal(request.path_params["size"], "checkpoint size")
         newest = self._publishing.checkpoint.size
-        head = await self._readers.ask(lambda db: views.head(db, size, newest))
-        return self._page(request, checkpoint_page(head, newest))
+
+        def read(db: Connection) -> tuple[views.Head, list[dict[str, Any]]]:
+            return views.head(db, size, newest), anchored.of_checkpoint(db, size)
+
+        head, rows = await self._readers.ask(read)
+        return self._page(request, checkpoint_page(head, newest, anchors.sentences(rows)))
 
     async def anchors(self, request: Request) -> Answer:
         """GET /anchors"""
-        return self._page(request, AnchorsPage(anchors=()))
+        page = await self._readers.ask(lambda db: anchored.page(db, None))
+        return self._page(request, AnchorsPage(anchors=anchors.anchored(page["anchors"])))
 
     async def asset(self, request: Request) -> Answer:
         """GET /assets/<name>"""
@@ -212,7 +220,7 @@ def entry_page(leaf: log.Leaf, size: int) -> EntryPage:
     )
 
 
-def checkpoint_page(head: views.Head, newest: int) -> CheckpointPage:
+def checkpoint_page(head: views.Head, newest: int, anchors: Sequence[str]) -> CheckpointPage:
     """Return what the page of a checkpoint shows."""
     note = Note.parse(head.note)
     checkpoint = Checkpoint.parse(note.text)
@@ -225,7 +233,7 @@ def checkpoint_page(head: views.Head, newest: int) -> CheckpointPage:
         before=head.before,
         after=head.after,
         newest=newest,
-        anchors=(),
+        anchors=anchors,
     )
 
 

@@ -169,6 +169,14 @@ def read_anchors(db: sqlite3.Connection, before: int | None, limit: int) -> list
     return [AnchorRow(*row) for row in rows]
 
 
+def read_newest_final(db: sqlite3.Connection) -> list[AnchorRow]:
+    """Return the final anchor of the largest checkpoint, or nothing."""
+    rows = db.execute(
+        f"SELECT {_ANCHOR} FROM anchor WHERE state = 'final' ORDER BY size DESC LIMIT 1"  # noqa: S608
+    )
+    return [AnchorRow(*row) for row in rows]
+
+
 def read_unfinished(db: sqlite3.Connection, limit: int) -> list[AnchorRow]:
     """Return the newest `limit` anchors that are not final, newest first."""
     rows = db.execute(

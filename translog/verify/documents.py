@@ -4,9 +4,10 @@ A file is one of five things, told apart by what is in it: a bundle, an event, a
 event was logged, a log's checkpoint, or a timestamp. An event can be given with its proof.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from translog.bitcoin.grade import HeaderSource
 from translog.errors import MalformedError, TranslogError, UnknownKeyError, VerificationError
 from translog.formats import canonical
 from translog.formats.note import DASH
@@ -54,17 +55,24 @@ def recognise(raw: bytes) -> Kind:
     )
 
 
-def check_document(raw: bytes, trust: Trust, *, proof: bytes | None = None) -> list[Finding]:
+def check_document(
+    raw: bytes,
+    trust: Trust,
+    *,
+    proof: bytes | None = None,
+    sources: Sequence[HeaderSource] = (),
+) -> list[Finding]:
     """Check a file of any kind.
 
     Args:
         proof: the .tlog-proof of the event in `raw`. No other kind of file has one.
+        sources: where block headers come from, the best first.
 
     Returns:
         At least one finding. Bad bytes raise nothing: they are a finding that has failed.
     """
     checks: dict[Kind, Callable[[], list[Finding]]] = {
-        "bundle": lambda: check_bundle(raw, trust),
+        "bundle": lambda: check_bundle(raw, trust, sources),
         "event": lambda: check_event(raw, trust, proof),
         "proof": lambda: check_alone(raw, trust),
         "checkpoint": lambda: check_checkpoint(raw, trust),
@@ -86,8 +94,11 @@ def _check_timestamp(raw: bytes) -> list[Finding]:
     return check_file(raw, None, ())
 
 
-def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:
+def check_bundle(raw: bytes, trust: Trust, sources: Sequence[HeaderSource]) -> list[Finding]:
     """Check all that a bundle says: docs/formats/bundle.md, "Checking".
+
+    Args:
+        sources: where block headers come from, the best first.
 
     Raises:
         TranslogError: it is not a bundle.
@@ -100,13 +111,16 @@ def check_bundle(raw: bytes, trust: Trust) -> list[Finding]:
             "that its events are in any log: check each event together with its tlog-proof",
         )
     )
-    stamps = len(bundle.value["timestamp_proofs"])
-    if stamps:
-        sentence = f"when its events existed: its {stamps} timestamp proofs are not looked at"
-    else:
-        sentence = "when its events existed: it has no timestamp proofs"
-    found.append(not_shown("time", sentence))
-    return found
+    return found + _times(bundle, sources)
+
+
+def _times(bundle: pith_bundle.Bundle, sources: Sequence[HeaderSource]) -> list[Finding]:
+    if not bundle.value["timestamp_proofs"]:
+        return [not_shown("time", "when its events existed: it has no timestamp proofs")]
+    # As above: only who has timestamps pays for what reads them.
+    from translog.verify.bundle_times import check_times
+
+    return check_times(bundle, sources)
 
 
 def bundle_finding(step: pith_bundle.Finding, trust: Trust) -> Finding:

@@ -26,6 +26,7 @@ from translog.pith import event as pith_event
 from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find
+from translog.pith.timestamp_proof import TIME_BEACON
 from translog.verify.documents import bundle_finding
 from translog.verify.findings import Finding, Status, Trust, failed, not_shown, proved
 from translog.verify.logged import leaf_of
@@ -154,7 +155,7 @@ def check_steps(
         *_own(bundle, trust),
         _inclusion_step(events, logged),
         _cosignatures(logged, trust),
-        _timestamps(bundle, events, sources),
+        _timestamps(bundle, sources),
     )
     return Report(about=bundle.pith_number, steps=steps, quorum=trust.policy.quorum)
 
@@ -191,6 +192,8 @@ def _inclusion(
 ) -> _Logged:
     logged = _Logged()
     for stamp in bundle.value["timestamp_proofs"]:
+        if stamp.get("proof_type") == TIME_BEACON:
+            continue  # of an event of the log's own: the timestamps step looks at it
         text, event = stamp.get("tlog_proof"), events.get(str(stamp.get("event_id")))
         if event is None or type(text) is not str:
             error = MalformedError("a timestamp proof is not of an event in this bundle")
@@ -272,22 +275,15 @@ def _cosignatures(logged: _Logged, trust: Trust) -> Step:
     return Step(name="cosignatures", grade=grade, findings=tuple(found))
 
 
-def _timestamps(
-    bundle: Bundle, events: Mapping[str, Event], sources: Sequence[HeaderSource]
-) -> Step:
-    found: list[Finding] = []
-    times = []
-    for stamp in bundle.value["timestamp_proofs"]:
-        from translog.verify.stamped import check_stamp
-        from translog.verify.timestamps import TimeFinding
+def _timestamps(bundle: Bundle, sources: Sequence[HeaderSource]) -> Step:
+    if not bundle.value["timestamp_proofs"]:
+        finding = not_shown("time", "when its events existed: it has no timestamp proofs")
+        return Step(name="timestamps", grade="no time", findings=(finding,))
+    # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
+    from translog.verify.bundle_times import check_times
+    from translog.verify.timestamps import TimeFinding
 
-        event = events.get(str(stamp.get("event_id")))
-        if event is not None:
-            each = check_stamp(stamp, event.content_sha256, sources)
-            found += each
-            shown = [one for one in each if isinstance(one, TimeFinding)]
-            times += [one.time for one in shown if one.status == "proved"]
-    if not found:
-        found = [not_shown("timestamp", "when its events existed: it has no timestamp proofs")]
-    grade = str(min(time.known.grade for time in times)) if times else "no time"
+    found = check_times(bundle, sources)
+    proofs = [each for each in found if isinstance(each, TimeFinding) and each.status == "proved"]
+    grade = str(min(each.time.known.grade for each in proofs)) if proofs else "no time"
     return Step(name="timestamps", grade=grade, findings=tuple(found))

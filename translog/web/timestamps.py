@@ -12,6 +12,7 @@ from translog.web.lenient import count, items, member, text
 Standing = Literal["final", "confirmed", "pending"]
 _ORDER: tuple[Standing, ...] = ("final", "confirmed", "pending")
 MAINNET = "mainnet"
+BEACON = "time_beacon"
 
 
 class Stamp(NamedTuple):
@@ -35,8 +36,8 @@ class Stamp(NamedTuple):
 
 
 def stamps(proofs: Iterable[Mapping[str, Any]]) -> tuple[Stamp, ...]:
-    """Return what each proof says, in the order given."""
-    return tuple(map(_stamp, proofs))
+    """Return what each timestamp says, in the order given. Beacons stand among them."""
+    return tuple(_stamp(proof) for proof in proofs if member(proof, "proof_type") != BEACON)
 
 
 def best(found: Iterable[Stamp]) -> Stamp | None:

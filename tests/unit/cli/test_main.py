@@ -195,7 +195,8 @@ def test_verifying_loads_neither_log_nor_server_nor_sqlite(tmp_path: Path) -> No
     for absent in ("sqlite3", "sqlite_utils", "starlette", "uvicorn", "urllib3", "asyncio", "rich"):
         assert absent not in loaded, absent
     ours = {name.split(".")[1] for name in loaded if name.startswith("translog.")}
-    assert ours <= {"cli", "errors", "formats", "pith", "store", "verify"}
+    assert ours <= {"bitcoin", "cli", "errors", "formats", "pith", "store", "verify"}
+    assert "opentimestamps" not in loaded
     assert {name for name in loaded if name.startswith("translog.store.")} == {
         "translog.store.files"
     }

@@ -176,7 +176,9 @@ def test_options_that_say_nothing_about_the_files_are_2(
     assert translog("verify", *paths, "--of", tmp_path / "a") == 2
     assert "--of goes with one timestamp, and there are 2" in capsys.readouterr().err
     assert translog("verify", tmp_path / "a", "--key", "pith.science", "--headers", paths[0]) == 2
-    assert "--headers goes with a timestamp, and there is none" in capsys.readouterr().err
+    assert (
+        "--headers goes with a timestamp or a bundle, and there is none" in capsys.readouterr().err
+    )
 
 
 def test_the_worst_of_several_is_how_it_ends(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from translog.bitcoin.grade import (
 from translog.bitcoin.header import MERKLE_ROOT, Header
 from translog.bitcoin.ots import InBlock, Timestamp
 from translog.log import anchors as rules
-from translog.log.anchors import FINAL_BLOCKS, judge
+from translog.log.anchors import judge
 from translog.store.anchors import AnchorRow, StampRow
 
 NOW = 1_780_000_000
@@ -90,7 +90,6 @@ def test_a_block_with_the_right_root_confirms_and_five_more_make_final() -> None
         assert judged.refuted == []
         kept = Timestamp.parse(judged.anchor.path or b"", TREE.tip)
         assert kept.attestations() == [InBlock(root(b"a"), 100)]
-    assert FINAL_BLOCKS == 6
 
 
 def test_the_oldest_of_several_blocks_counts() -> None:

@@ -20,7 +20,7 @@ TABLE = [line for line in TEXT.splitlines() if line.startswith("| [")]
 
 def test_every_route_is_described(log: Served) -> None:
     routes = [*HOT_FILES, *HOT_FOLDERS, *log.app.paths]
-    assert len(routes) == 28
+    assert len(routes) == 31
     for route in routes:
         assert any(f"{route}" in line for line in TABLE), route
 

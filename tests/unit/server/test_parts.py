@@ -250,7 +250,7 @@ def test_metrics_are_prometheus_text(log: Served) -> None:
 
 
 def test_a_server_without_a_fresh_checkpoint_is_not_ready(log: Served) -> None:
-    assert log.get("/readyz").json == {"ready": True, "size": 0}
+    assert log.get("/readyz").json == {"ready": True, "size": 0, "anchoring": "off"}
     log.time += 10
     assert log.get("/readyz").status == 200
     log.time += 1

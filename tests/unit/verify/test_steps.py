@@ -17,10 +17,10 @@ from translog.formats.checkpoint import open_checkpoint
 from translog.formats.cosignature import CosigningKey
 from translog.formats.entry import Entry
 from translog.formats.policy import Policy, believing, parse_policy
-from translog.formats.strict import format_base64
 from translog.pith.build import build_bundle
 from translog.pith.event import restore
 from translog.pith.key import fingerprint_hex
+from translog.pith.timestamp_proof import Place, TimestampProof
 from translog.testing.calendar import serialized
 from translog.testing.chain import RegtestChain
 from translog.testing.events import (
@@ -67,7 +67,7 @@ def proof(number: int, note: bytes | None = None) -> bytes:
 
 
 @cache
-def anchored() -> tuple[Anchor, dict[str, Any]]:
+def anchored() -> tuple[Anchor, tuple[int, bytes]]:
     """Return an anchor of the cosigned head in a block, and the block as proofs name it."""
     head = replace(open_checkpoint(LOG.checkpoint(LOG.size), LOG.verifier), note=cosigned())
     message = tip(head, head.note)
@@ -75,8 +75,7 @@ def anchored() -> tuple[Anchor, dict[str, Any]]:
     chain().mine_empty(6)
     stamp = Timestamp.parse(serialized(chain().attest(message, height)), message)
     known = chain().header(height)
-    block = {"height": height, "header_hex": known.header.raw.hex()}
-    return Anchor.of(head, stamp), block
+    return Anchor.of(head, stamp), (height, known.header.raw)
 
 
 def stamp(number: int, **changes: Any) -> dict[str, Any]:
@@ -85,14 +84,24 @@ def stamp(number: int, **changes: Any) -> dict[str, Any]:
     index = FIRST + number
     entry = Entry.parse(LOG.entries[index])
     ots = anchor.event_file(entry, index, LOG.prove(index, LOG.size))
-    return {
-        "network": "regtest",
-        "event_id": EVENTS[number].event_id,
-        "tlog_proof": proof(number).decode(),
-        "ots_b64": format_base64(ots),
-        "attestations": [block],
-        **changes,
-    }
+    place = Place(
+        origin=LOG.verifier.name,
+        index=index,
+        size=LOG.size,
+        root_hash=anchor.checkpoint.root.hex(),
+        tlog_proof=proof(number).decode(),
+    )
+    whole = TimestampProof(
+        network="regtest",
+        event_id=EVENTS[number].event_id,
+        place=place,
+        ots=ots,
+        status="final",
+        calendars=(),
+        blocks=(block,),
+        not_before=None,
+    )
+    return whole.to_json() | changes
 
 
 def bundle(stamps: list[dict[str, Any]], count: int = len(EVENTS)) -> bytes:
@@ -122,7 +131,7 @@ def results(report: Report) -> dict[str, str]:
 def real_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let blocks of regtest prove something, as those of mainnet do."""
     network = replace(REGTEST, proves=True)
-    monkeypatch.setattr("translog.verify.stamped.network_named", lambda name: network)
+    monkeypatch.setattr("translog.verify.bundle_times.network_named", lambda name: network)
     monkeypatch.setattr(chain(), "network", network, raising=False)
 
 
@@ -164,7 +173,7 @@ def test_a_bundle_with_everything_is_proved_in_every_step(real_network):
 def test_a_test_network_and_a_header_that_nobody_vouches_for_show_no_time(real_network):
     report = check_steps(whole(), TRUST)
     assert results(report)["timestamps"] == "not-shown"
-    assert "if a header is right that nobody checked" in report.steps[6].findings[1].sentence
+    assert "if a header is right that nobody vouches for" in report.steps[6].findings[1].sentence
     assert report.ok
     assert "not shown: timestamps" in report.sentence
 
@@ -204,15 +213,15 @@ def test_a_missing_quorum_fails_its_step_alone():
     bare = [stamp(number, tlog_proof=proof(number, note).decode()) for number in range(10)]
     report = check_steps(bundle(bare), TRUST)
     failed = {name for name, result in results(report).items() if result == "failed"}
-    assert failed == {"cosignatures"}
-    assert report.sentence == "Do not rely on this bundle: step 6 (cosignatures) failed"
+    # The timestamp is of the note that had the quorum.
+    assert failed == {"cosignatures", "timestamps"}
     assert not report.ok
 
 
 SPOILT: dict[str, tuple[int, dict[str, Any], set[str]]] = {
-    "another event's proof": (2, {"tlog_proof": proof(3).decode()}, {"inclusion"}),
-    "no proof": (2, {"tlog_proof": 1}, {"inclusion"}),
-    "nonsense": (2, {"tlog_proof": "nonsense"}, {"inclusion"}),
+    "another event's proof": (2, {"tlog_proof": proof(3).decode()}, {"inclusion", "timestamps"}),
+    "no proof": (2, {"tlog_proof": 1}, {"inclusion", "timestamps"}),
+    "nonsense": (2, {"tlog_proof": "nonsense"}, {"inclusion", "timestamps"}),
     "another network": (2, {"network": "testnet"}, {"timestamps"}),
     "no timestamp": (2, {"ots_b64": None}, {"timestamps"}),
     "half a timestamp": (2, {"ots_b64": "AE9w"}, {"timestamps"}),

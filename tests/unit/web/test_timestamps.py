@@ -106,3 +106,7 @@ def test_a_badge_is_escaped() -> None:
     assert "<script>" not in picture
     assert "<b>" not in picture
     assert "&quot;&gt;&lt;script&gt;" in picture
+
+
+def test_beacons_are_no_timestamps_themselves() -> None:
+    assert timestamps.stamps([{"proof_type": "time_beacon"}, FINAL]) == timestamps.stamps([FINAL])
