@@ -25,7 +25,7 @@ from translog.store.bodies import unpack
 from translog.store.database import Connection
 from translog.web.badge import MEDIA_TYPE, NOTHING, svg
 
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 32 << 20
 
 
 class Records:

@@ -116,8 +116,13 @@ class Site:
         """GET /entry/<index>"""
         index = parse_decimal(request.path_params["index"], "entry")
         size = self._publishing.checkpoint.size
-        leaf = await self._readers.ask(lambda db: views.leaf(db, size, index))
-        return self._page(request, entry_page(leaf, size))
+        root = root_of(request.scope)
+
+        def read(db: Connection) -> Document:  # in a thread: an event may be long
+            page = entry_page(views.leaf(db, size, index), size)
+            return page_document(self._pages.render(page, root))
+
+        return (await self._readers.ask(read)).answer(request)
 
     async def checkpoint(self, request: Request) -> Answer:
         """GET /checkpoints/<size>"""
