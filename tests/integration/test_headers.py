@@ -146,6 +146,31 @@ def test_real_headers_are_tied_to_the_checkpoints_with_nobody_asked(cli):
     assert cli("verify", "kept", "--json")["count"] == 8065
 
 
+@needs(REAL, "ots/tx-c92630dc.bin.ots")
+def test_the_headers_that_tie_a_block_are_written_for_its_timestamp(cli, here, capsys):
+    for name in ("tx-c92630dc.bin", "tx-c92630dc.bin.ots"):
+        (here / name).write_bytes((SHARED / "ots" / name).read_bytes())
+    cli("import", "kept", str(SHARED / REAL))
+    wanted = ("segment", "kept", "830000", "-o", "tx.headers", "--json")
+    assert cli(*wanted) == {"file": "tx.headers", "first": 830_000, "count": 592}
+    assert (here / "tx.headers").stat().st_size == 592 * 80
+    assert run(["verify", "tx-c92630dc.bin.ots", "--headers", "tx.headers"]) == 0
+    assert "(block 830000, final, checkpoint-linked)" in capsys.readouterr().out
+    for height, says in [
+        ("822527", "kept has headers of blocks 822528 to 830592, want those of 822527 to 822527"),
+        ("830592", "want those of 830592 to 832607"),
+        ("963648", "no built-in checkpoint comes after block 963648: the newest is block 963647"),
+    ]:
+        assert says in cli("segment", "kept", height, "-o", "none", code=3)
+    assert not (here / "none").exists()
+
+
+def test_on_regtest_nothing_is_tied(cli, chain):
+    cli("import", "kept", "raw.bin", *REGTEST)
+    said = cli("segment", "kept", "7", "-o", "none", code=3)
+    assert "no built-in checkpoint comes after block 7" in said
+
+
 # Stock `ots`
 
 

@@ -88,7 +88,7 @@ def verify_in_block(
     return BlockTime(
         network=source.network,
         known=known,
-        # What a built-in checkpoint is at or behind, no source needs to have followed further.
+        # Up to a built-in checkpoint, no source needs to have followed the chain any further.
         final=known.grade == CHECKPOINT_LINKED or is_final(claim.height, source.tip()),
     )
 

@@ -5,7 +5,7 @@ period: Electrum's list. A header names the hash of the one before it, so a run 
 ends in a checkpoint can be nothing but the chain: *checkpoint and segment*. Such a run, from a
 block to the end of its period, can be kept with a proof.
 
-Behind the newest checkpoint there is work alone. A run that goes on there is followed by the
+Beyond the newest checkpoint there is work alone. A run that goes on there is followed by the
 rules of `bitcoin.chain`, so that it costs as much to make up as to mine; but nobody vouches for it.
 """
 
@@ -90,7 +90,7 @@ class Checkpoints:
     def verify(self, height: int, header: Header) -> None:
         """Check a header against what is known of its height: its target, and maybe its hash.
 
-        Up to the end of the period behind the newest checkpoint each block's target is known, and
+        Up to the end of the period after the newest checkpoint each block's target is known, and
         later ones cannot be much easier: so a made-up header takes the work of a real one. That
         the hash is within the target is not checked here.
 
@@ -121,7 +121,7 @@ class Checkpoints:
         """Return the heights of the headers that tie a block to a checkpoint.
 
         Returns:
-            From the block to the end of its period, or None behind the newest checkpoint.
+            From the block to the end of its period, or None beyond the newest checkpoint.
         """
         if not 0 <= height <= self.newest:
             return None
@@ -183,7 +183,7 @@ class Segment:
         return self.first + len(self.raw) // HEADER_BYTES - 1
 
     def header(self, height: int) -> GradedHeader:
-        """Return a header: `unchecked` if it is behind the last checkpoint here.
+        """Return a header: `unchecked` if it is after the last checkpoint here.
 
         Whoever made those has done the work of a block for each, and that is all that is known.
 

@@ -13,7 +13,7 @@ from translog.bitcoin.network import MAINNET, NETWORKS, Network, network_named
 from translog.cli.output import Output, counted, json_option
 from translog.cli.params import LISTEN, Parsed
 from translog.cli.sources import ASKED, asked
-from translog.errors import UnavailableError
+from translog.errors import MissingError, UnavailableError
 from translog.formats.strict import parse_decimal
 from translog.store import files
 from translog.store.builtin import checkpoints_of
@@ -238,6 +238,47 @@ def _show_one(output: Output, kept: KeptHeaders, height: int) -> None:
             ("Grade", str(known.grade)),
             ("Header", header.raw.hex()),
         ],
+    )
+
+
+@headers.command(short_help="Write the headers that tie a block to a checkpoint.")
+@directory_argument
+@click.argument("height", metavar="HEIGHT", type=HEIGHT)
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Write them to FILE, such as X.ots.headers beside the timestamp X.ots.",
+)
+@json_option
+@click.pass_obj
+def segment(output: Output, directory: Path, height: int, file: Path) -> None:
+    """Write the headers from HEIGHT to the end of its period of 2016 blocks: at most 161,280 bytes.
+
+    They end in a checkpoint that comes with translog. So `translog verify X.ots` needs nothing
+    else and asks nobody, now and in twenty years.
+    """
+    with HeaderFile(directory) as kept:
+        state = kept.state()
+        points = checkpoints_of(state.network)
+        needed = None if points is None else points.needed(height)
+        if points is None or needed is None:
+            newest = "" if points is None else f": the newest is block {points.newest}"
+            raise MissingError(f"no built-in checkpoint comes after block {height}{newest}")
+        if not state.first <= height or needed.stop > state.end:
+            raise MissingError(
+                f"{directory} has headers of blocks {state.first} to {state.end - 1}, want those of"
+                f" {needed.start} to {needed.stop - 1}"
+            )
+        raw = kept.read(state, needed.start, len(needed))
+    points.tie(raw)
+    files.write_atomically(file, raw)
+    output.result(
+        {"file": str(file), "first": needed.start, "count": len(needed)},
+        [("Wrote", str(file)), *_blocks(needed.start, len(needed))],
     )
 
 

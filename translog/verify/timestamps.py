@@ -131,7 +131,7 @@ def _wanted(height: int) -> str:
     needed = builtin.checkpoints().needed(height)
     if needed is None:
         newest = builtin.checkpoints().newest
-        return f"it is behind the newest built-in checkpoint, block {newest}"
+        return f"it is beyond the newest built-in checkpoint, block {newest}"
     return f"those of blocks {needed[0]} to {needed[-1]} tie it to a built-in checkpoint"
 
 

@@ -83,7 +83,7 @@ def test_a_real_run_with_one_changed_byte_is_refused() -> None:
             checkpoints().tie(bytes(changed))
 
 
-def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
+def test_headers_up_to_the_checkpoint_and_after_it_are_tied() -> None:
     ours, raw = toy()
     assert ours.newest == PERIOD - 1
     assert ours.tie(raw) == replace(ours.tie(raw), first=0, raw=raw)
@@ -91,12 +91,12 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
         segment = ours.tie(raw[80 * start : 80 * stop])
         assert (segment.first, segment.tip()) == (start, stop - 1)
     assert {ours.tie(raw).header(n).grade for n in range(PERIOD)} == {CHECKPOINT_LINKED}
-    # What is behind the checkpoint follows the rules, and nobody vouches for it.
+    # What is after the checkpoint follows the rules, and nobody vouches for it.
     assert {ours.tie(raw).header(n).grade for n in range(PERIOD, PERIOD + 34)} == {UNCHECKED}
-    # A run that begins right behind the newest checkpoint holds none, and goes on from it.
-    behind = ours.tie(raw[80 * PERIOD :])
-    assert (behind.first, behind.tip()) == (PERIOD, PERIOD + 33)
-    assert behind.header(PERIOD).grade == UNCHECKED
+    # A run that begins right after the newest checkpoint holds none, and goes on from it.
+    after = ours.tie(raw[80 * PERIOD :])
+    assert (after.first, after.tip()) == (PERIOD, PERIOD + 33)
+    assert after.header(PERIOD).grade == UNCHECKED
     for start, stop in ((0, PERIOD - 1), (PERIOD + 1, PERIOD + 9)):
         with pytest.raises(
             HeaderError, match=r"^block headers: from [0-9a-f]{64} to .* block 2015$"
@@ -104,7 +104,7 @@ def test_headers_up_to_the_checkpoint_and_behind_it_are_tied() -> None:
             ours.tie(raw[80 * start : 80 * stop])
 
 
-def test_behind_the_newest_checkpoint_every_rule_is_checked() -> None:
+def test_beyond_the_newest_checkpoint_every_rule_is_checked() -> None:
     ours, raw = toy()
     good = raw[80 * (PERIOD - 3) : 80 * (PERIOD + 12)]
     assert ours.tie(good).tip() == PERIOD + 11
@@ -160,7 +160,7 @@ def test_a_header_is_compared_with_what_is_known_of_its_height() -> None:
         ours.verify(PERIOD - 2, headers[PERIOD])
 
 
-def test_far_behind_the_checkpoints_a_target_cannot_be_much_easier() -> None:
+def test_far_beyond_the_checkpoints_a_target_cannot_be_much_easier() -> None:
     bits = 0x1F00FFFF
     far = Checkpoints(network=TOY, hashes=(bytes(32),), bits=(bits,))
     four, five = 0x1F03FFFC, 0x1F03FFFD

@@ -198,7 +198,7 @@ def test_without_a_source_it_is_said_which_headers_would_do() -> None:
     assert (status, code) == ("not-shown", "not-found")
     assert sentence.endswith("those of blocks 129405 to 131039 tie it to a built-in checkpoint")
     _, sentence, _ = one(of(claim._replace(height=963_648)))
-    assert sentence.endswith("it is behind the newest built-in checkpoint, block 963647")
+    assert sentence.endswith("it is beyond the newest built-in checkpoint, block 963647")
 
 
 def test_a_source_that_cannot_be_asked_is_passed_over_and_named() -> None:
