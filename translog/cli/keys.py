@@ -13,6 +13,7 @@ from translog.cli.keyring import KEY, PublicKey
 from translog.cli.output import Output, json_option
 from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL
 from translog.cli.places import answering, base_url_of, find_log, now
+from translog.formats.cosignature import CosigningKey
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import Verifier
 from translog.log import registry
@@ -68,7 +69,7 @@ def show(output: Output, place: str) -> None:
     if Path(place).is_dir():
         log = find_log(place)
         key = registry.pith_key(log.verifier, base_url_of(log))
-        _show_key(output, log.verifier, key, str(log.path))
+        _show_key(output, log.verifier, key, str(log.path), log.read_second_signer())
     else:
         verifier = read_key(Path(place)).verifier
         _show_key(output, verifier, _own(verifier), place)
@@ -80,11 +81,19 @@ def _own(verifier: Verifier) -> PithKey:
     ).as_pith()
 
 
-def _show_key(output: Output, verifier: Verifier, key: PithKey, place: str) -> None:
+def _show_key(
+    output: Output,
+    verifier: Verifier,
+    key: PithKey,
+    place: str,
+    second: CosigningKey | None = None,
+) -> None:
+    more = [] if second is None else [second.cosigner.vkey]
     output.result(
         {
             "name": verifier.name,
             "vkey": verifier.vkey,
+            "more_vkeys": more,
             "fingerprint": key.fingerprint,
             "public_key": key.to_json(),
         },
@@ -92,11 +101,28 @@ def _show_key(output: Output, verifier: Verifier, key: PithKey, place: str) -> N
             ("Name", verifier.name),
             ("From", place),
             ("Key", verifier.vkey),
+            *(("Key", vkey) for vkey in more),
             ("Hex", verifier.public_key.hex()),
             ("Fingerprint", key.fingerprint),
             ("JSON", json.dumps(key.to_json())),
         ],
     )
+
+
+@keys.command("ml-dsa-44", short_help="Give a log a second key, of ML-DSA-44, for its heads.")
+@click.argument("directory", metavar="DIR")
+@json_option
+@click.pass_obj
+def ml_dsa_44(output: Output, directory: str) -> None:
+    """Give the log in DIR a second key, of ML-DSA-44, that signs its heads beside the first.
+
+    It signs from the next start on. Whoever knows only the first key ignores its signatures. Tell
+    your readers the key that is printed; the private one stays in DIR (mode 0600), in no backup.
+    """
+    log = find_log(directory)
+    second = log.write_second_signer(secrets.token_bytes(SEED_BYTES))
+    key = registry.pith_key(log.verifier, base_url_of(log))
+    _show_key(output, log.verifier, key, str(log.path), second)
 
 
 @keys.command(short_help="Let a key write to a log.")

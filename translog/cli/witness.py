@@ -13,10 +13,13 @@ from translog.cli.params import KEY_NAME, LISTEN, Parsed
 from translog.errors import MalformedError, UnavailableError
 from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.keys import SEED_BYTES
-from translog.formats.policy import MAX_POLICY_BYTES, LogKey, parse_log_key, parse_logs
-from translog.formats.witnessing import monitoring_path
+from translog.formats.policy import MAX_POLICY_BYTES, LogKey, Policy, parse_log_key, parse_logs
+from translog.formats.witnessing import Kind, monitoring_path
 from translog.store import files
 from translog.store.witness_directory import create, find
+from translog.verify.claims_heads import InconsistentCheckpoints
+from translog.verify.evidence import Evidence
+from translog.verify.findings import Trust
 from translog.verify.witness import check_log_key
 
 KEY_TYPES = {"ed25519": ED25519, "ml-dsa-44": ML_DSA_44}
@@ -209,6 +212,37 @@ def list_(output: Output, directory: Path) -> None:
         )
 
 
+@witness.command(short_help="Write evidence against logs that forked.")
+@directory_argument
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def evidence(output: Output, directory: Path, out: Path) -> None:
+    """Write a file of evidence to OUT for each pair of heads of one size that a log has signed.
+
+    `translog evidence verify FILE --key VKEY` checks it, anywhere, with nothing but the log's key.
+    """
+    with closing(find(directory).open_reader()) as records:
+        kept = [each.inconsistency for each in records.read_inconsistencies()]
+        trusted = records.read_trusted()
+    written = []
+    for found in kept:
+        keys = trusted.get(found.origin, [])
+        if found.kind is not Kind.TWO_ROOTS or not keys:
+            continue
+        claim = InconsistentCheckpoints(old=found.cosigned, new=found.found, hashes=())
+        made = Evidence.make(claim, Trust(policy=Policy().trusting(keys)))
+        name = f"{monitoring_path(found.origin)[:16]}-{found.size}-{found.root.hex()[:16]}.json"
+        path = out / name
+        _make_folder(out)
+        files.write_atomically(path, made.encode())
+        written.append(str(path))
+    output.result(
+        {"written": written},
+        [("Written", path) for path in written] or [("Written", "none: no log has forked here")],
+    )
+
+
 @witness.command(short_help="Serve a witness over HTTP.")
 @directory_argument
 @click.option(
@@ -236,6 +270,13 @@ def serve(directory: Path, listen: tuple[str, int]) -> None:
         ) from error
     host, port = listen
     run(place, host, port)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be made: {error}") from error
 
 
 def _time(seconds: int) -> str:

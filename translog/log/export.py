@@ -88,7 +88,7 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
             _write_tiles(db, old_size, new.size, writer)
         own = pith_key(directory.verifier, base_url)
         writer.write_changed(KEYS, reader.keys_json(db, own))
-        if old_size < new.size or not (out / CHECKPOINT).exists():
+        if not _holds(out / CHECKPOINT, note):  # a head of the same size may be cosigned by now
             os.sync()  # everything under the checkpoint, before the checkpoint
             files.write_atomically(out / CHECKPOINT, note)
             writer.count += 1
@@ -99,6 +99,13 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         bundles=bundles.count,
         too_large=tuple(bundles.too_large),
     )
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return files.read(path) == content
+    except MissingError:
+        return False
 
 
 def _old_size(db: Connection, out: Path, directory: LogDirectory, new: SignedCheckpoint) -> int:

@@ -27,9 +27,12 @@ from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
 from translog.formats.merkle import HASH_BYTES, Hash, leaf_hash
+from translog.formats.note import open_note
+from translog.formats.policy import LogKey
 from translog.formats.tiles import FULL, Tile, fold_perfect
 from translog.log import lookup, reader
 from translog.log.directory import LogDirectory, find, open_reader
+from translog.log.fsck_cosignatures import check_cosignatures
 from translog.pith import event as events
 from translog.pith.key import PithKey
 from translog.store import files, log, whole
@@ -91,6 +94,7 @@ def fsck(path: Path, progress: Progress) -> Checked:
             if copy is not None:
                 _check_in_tree(db, head, copy, str(directory.signed_head))
             _check_copy(directory, signed)
+            check_cosignatures(db, directory)
             return Checked(
                 origin=directory.origin,
                 size=head.size,
@@ -309,10 +313,14 @@ def _name_stray_lookup(db: Connection, size: int) -> None:
 def _check_checkpoints(db: Connection, head: log.Head, directory: LogDirectory) -> int | None:
     """Check every signed head, and return the newest one's size."""
     newest = None
+    second = directory.read_second_signer()
+    own: list[LogKey] = [directory.verifier]
     for size, note, signed_at in whole.read_checkpoints(db):
         name = f"checkpoint of size {size}"
         with _row(name):
             checkpoint = open_checkpoint(note, directory.verifier)
+            if second is not None:  # where it has signed, it must be right
+                open_note(note, [*own, second.cosigner])
             _check_time(signed_at)
         if checkpoint.size != size:
             raise VerificationError(f"{name}: its note is about size {checkpoint.size}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from translog.errors import BusyError, TranslogError, UnavailableError
 from translog.formats import mldsa
 from translog.formats.cosignature import Cosigner
-from translog.formats.policy import LogKey, parse_log_key
+from translog.formats.policy import LogKey
 from translog.server.logs import LOGGER
 from translog.store.witness import Records
 from translog.store.witness_directory import WitnessDirectory
@@ -150,10 +150,7 @@ def read_trusted(records: Records) -> dict[str, list[LogKey]]:
     Raises:
         UnavailableError: one is of ML-DSA-44, and that is not installed; or the disk failed.
     """
-    trusted: dict[str, list[LogKey]] = {}
-    for origin, vkey in records.read_keys():
-        key = parse_log_key(vkey)
-        if isinstance(key, Cosigner):
-            mldsa.require()
-        trusted.setdefault(origin, []).append(key)
+    trusted = records.read_trusted()
+    if any(isinstance(key, Cosigner) for keys in trusted.values() for key in keys):
+        mldsa.require()
     return trusted

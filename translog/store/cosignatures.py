@@ -37,6 +37,12 @@ def read_shown(db: sqlite3.Connection) -> bytes | None:
     return bytes(note) + lines.encode()
 
 
+def read_shown_size(db: sqlite3.Connection) -> int | None:
+    """Return the size of the newest head that was shown; None before the first."""
+    row = db.execute("SELECT size FROM shown").fetchone()
+    return None if row is None else int(row[0])
+
+
 def write_shown(db: sqlite3.Connection, size: int) -> None:
     """Remember that the head of this size was shown, and forget cosignatures of older ones."""
     db.execute(
@@ -53,6 +59,12 @@ def read_cosignatures(db: sqlite3.Connection, size: int) -> list[CosignatureRow]
         "SELECT size, cosigner, time, line FROM cosignature WHERE size = ? ORDER BY cosigner",
         (size,),
     )
+    return [CosignatureRow(*row) for row in rows]
+
+
+def read_all(db: sqlite3.Connection) -> list[CosignatureRow]:
+    """Return every cosignature there is, for `fsck`."""
+    rows = db.execute("SELECT size, cosigner, time, line FROM cosignature ORDER BY size, cosigner")
     return [CosignatureRow(*row) for row in rows]
 
 

@@ -14,6 +14,7 @@ from sqlite_utils import Database, Migrations
 
 from translog.errors import ConflictError
 from translog.formats.merkle import HASH_BYTES, Hash
+from translog.formats.policy import LogKey, parse_log_key
 from translog.formats.witnessing import NEVER, Inconsistency, Kind, Witnessed
 from translog.store import database
 from translog.store.migrations import Schema
@@ -168,6 +169,13 @@ class Records:
             return self._db.execute(
                 "SELECT origin, vkey FROM witnessed_key ORDER BY origin, vkey"
             ).fetchall()
+
+    def read_trusted(self) -> dict[str, list[LogKey]]:
+        """Return the keys that may sign for each log, by its origin."""
+        trusted: dict[str, list[LogKey]] = {}
+        for origin, vkey in self.read_keys():
+            trusted.setdefault(origin, []).append(parse_log_key(vkey))
+        return trusted
 
     def read_all(self) -> list[tuple[str, Witnessed]]:
         """Return every log that was ever added, and what was cosigned last of it, in order."""

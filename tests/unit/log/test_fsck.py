@@ -263,6 +263,7 @@ def test_an_older_signed_head_is_found(log: Path) -> None:
 
 
 def test_a_signed_head_is_in_the_tree_also_when_no_checkpoint_is_stored(log: Path) -> None:
+    sql("UPDATE shown SET size = 100")(log)
     sql("DELETE FROM checkpoint WHERE size = 261")(log)
     assert fsck(log, ignore).signed_size == 100  # what a crash between the two leaves behind
 
