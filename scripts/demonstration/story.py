@@ -37,6 +37,11 @@ Makes or continues the log in ./demo-log and leaves its server running.
 With --once: all of it in a temporary folder, checked; exits with 0 or 1."""
 
 
+# Blocks are not looked up: nothing that the log states by itself shall come between two steps.
+ANCHORING = 'headers = "none"\n'
+OFFLINE = f'calendars = ["http://127.0.0.1:9"]\n{ANCHORING}'  # where nobody listens
+
+
 class DemoError(Exception):
     """Something is not as it should be."""
 
@@ -48,9 +53,14 @@ class Story:
         url: where the log is served, once it is.
     """
 
-    def __init__(self, log: Path, place: str) -> None:
-        """Prepare to tell of the log in `log`, which people shall read as `place`."""
+    def __init__(self, log: Path, place: str, anchoring: str) -> None:
+        """Prepare to tell of the log in `log`, which people shall read as `place`.
+
+        Args:
+            anchoring: the content of a new log's anchoring.toml.
+        """
         self.url = ""
+        self._anchoring = anchoring
         self._log = log
         self._place = place
         self._kept = log / "checked"
@@ -69,6 +79,8 @@ class Story:
                 " was signed."
             )
         else:
+            self._log.mkdir(parents=True, exist_ok=True)
+            (self._log / "anchoring.toml").write_text(self._anchoring)
             translog("init", self._log, "--origin", ORIGIN)
             self._tell(
                 f"A new log is made in {self._place}. It has a name, {ORIGIN}, and a key of its"
@@ -156,6 +168,33 @@ class Story:
             f"An auditor {what} It keeps its place in a file, and goes on from there next time: a"
             " log that rewrote its past would be caught."
         )
+
+    def anchor(self) -> None:
+        listed = self._anchors()
+        if listed["anchors"]:
+            newest = listed["anchors"][0]
+            calendars = _listed([url.partition("//")[2] for url in newest["calendars"]])
+            said = (
+                f"The checkpoint of {newest['tree_size']} entries was given to {calendars}, which"
+                " will get its hash into a block of Bitcoin within hours. Then every event of the"
+                " log has a stock .ots file that shows how old it is."
+            )
+        else:
+            said = (
+                "The log would also be anchored in Bitcoin, for which calendars on the network take"
+                " a hash of its checkpoint. None of them can be reached from here, so that waits,"
+                " and says so. Nothing else waits for it."
+            )
+        self._tell(said)
+
+    def _anchors(self) -> dict[str, Any]:
+        """Return how anchoring stands, once calendars were asked."""
+        until = time.monotonic() + SECONDS
+        while True:
+            (listed,) = translog("anchors", self.url)
+            if listed["anchors"] or "stamp" in listed["waiting"] or time.monotonic() > until:
+                return listed
+            time.sleep(0.5)
 
     def serve_again(self) -> None:
         file = self._kept / "served.bundle.json"
@@ -290,6 +329,7 @@ def tell(story: Story, log: Path, port: int, *, once: bool) -> None:
         story.prove()
         story.verify()
         story.audit()
+        story.anchor()
         story.serve_again()
         story.add_again()
         story.ask_outsider()
@@ -321,11 +361,11 @@ def main(arguments: list[str]) -> int:
         if once:
             with tempfile.TemporaryDirectory(prefix="translog-demo-") as folder:
                 log = Path(folder) / "demo-log"
-                tell(Story(log, "a temporary folder"), log, 0, once=True)
+                tell(Story(log, "a temporary folder", OFFLINE), log, 0, once=True)
             print("\nAll of it is true.")
         else:
             log = ROOT / "demo-log"
-            tell(Story(log, "./demo-log"), log, free_port(), once=False)
+            tell(Story(log, "./demo-log", ANCHORING), log, free_port(), once=False)
             print("Stopped. `scripts/demo` goes on with ./demo-log.")
     except (DemoError, ServerError, OSError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
