@@ -93,9 +93,12 @@ class Calendars:
         for uri in self.listed:
             if _parts(uri) is None:
                 raise MalformedError(f"listed calendar is {shown(uri)}, want http(s)://host")
-        if not 1 <= self.need <= len(set(self.urls)):
+        count = len({_parts(url) for url in self.urls})
+        if count < len(self.urls):
+            raise MalformedError(f"calendars are {shown(self.urls)}: one is there twice")
+        if not 1 <= self.need <= count:
             raise MalformedError(
-                f"{self.need} calendars needed, want from 1 to the {len(set(self.urls))} there are"
+                f"{self.need} calendars needed, want from 1 to the {count} there are"
             )
 
     def lists(self, uri: str) -> bool:

@@ -350,6 +350,7 @@ def test_a_digest_has_from_1_to_64_bytes(calendar, digest):
         {"urls": ("https://a",), "need": 0},
         {"urls": ("https://a",), "need": 2},
         {"urls": ("https://a", "https://a"), "need": 2},
+        {"urls": ("https://a", "https://b", "https://a/"), "need": 2},
         {"urls": ("https://*.a",), "need": 1},
         {"urls": ("https://user:pw@a",), "need": 1},
         {"urls": ("file:///tmp",), "need": 1},
