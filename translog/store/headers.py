@@ -93,11 +93,8 @@ class State:
             text = raw.decode("ascii")
         except UnicodeDecodeError as error:
             raise MalformedError(f"{STATE} is not ASCII") from error
-        version, *lines = text.removesuffix("\n").split("\n")
-        words = [line.split(" ", 2) for line in lines]
-        shape = [each[0] for each in words]
-        wanted = ["network", "first", "count", *["from"] * (len(words) - 3)]
-        if version != VERSION or shape != wanted or min(map(len, words)) < 2:
+        words = [line.split(" ", 2) for line in text.removesuffix("\n").split("\n")[1:]]
+        if len(words) < 3 or min(map(len, words)) < 2:
             raise MalformedError(f"{STATE} is not in the form of {VERSION}")
         state = cls(
             network=network_named(words[0][1]),
@@ -107,7 +104,7 @@ class State:
         )
         _check(state)
         if str(state).encode() != raw:
-            raise MalformedError(f"{STATE} is not in canonical form")
+            raise MalformedError(f"{STATE} is not in the canonical form of {VERSION}")
         return state
 
 

@@ -354,6 +354,8 @@ def test_a_digest_has_from_1_to_64_bytes(calendar, digest):
         {"urls": ("https://*.a",), "need": 1},
         {"urls": ("https://user:pw@a",), "need": 1},
         {"urls": ("file:///tmp",), "need": 1},
+        {"urls": ("file://tmp",), "need": 1},
+        {"urls": ("ftp://a",), "need": 1},
         {"listed": ("https://a*.b",)},
         {"listed": ("*",)},
         {"listed": ("https://*",)},

@@ -292,6 +292,18 @@ def test_electrum_lies_are_refused(pem, context, lie, refusal, says):
         assert both.source.header(7).header == CHAIN.header(7).header
 
 
+@pytest.mark.parametrize("line", [b"[]", b"7", b"null", b'"x"', b"{", b"", b"\xff", b"[" * 5000])
+def test_a_line_that_is_no_answer_is_refused(pem, context, monkeypatch, line):
+    def say(server: electrum.ElectrumServer, secure: ssl.SSLSocket, _: object) -> bool:
+        secure.sendall(line + b"\n")
+        return True
+
+    monkeypatch.setattr(electrum.ElectrumServer, "_say", say)
+    refused = pytest.raises(MalformedError, match=r"^127\.0\.0\.1:[0-9]+ sent ")
+    with pair("electrum", pem, context) as both, refused:
+        both.source.tip()
+
+
 def test_electrum_goes_on_to_new_blocks(pem, context):
     chain = RegtestChain(1_750_000_000)
     with electrum.running(chain, context) as server, asking(server, pem, KNOWN) as source:

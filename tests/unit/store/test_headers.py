@@ -84,6 +84,9 @@ def test_the_state_is_a_small_text():
         ("from 2020 quorum of 3\n", "from 2020 quorum of 3"),
         ("from 2020 quorum of 3\n", "from 2020 quorum of 3\r\n"),
         ("from 2016 single server\nfrom 2020 quorum of 3\n", ""),
+        ("count 40\nfrom 2016 single server\nfrom 2020 quorum of 3\n", ""),
+        ("from 2016 single server", "from"),
+        ("translog/headers/v1\n", ""),
     ],
 )
 def test_any_other_spelling_is_refused(old, new):
@@ -176,6 +179,28 @@ def test_a_crash_leaves_what_was_there(folder, monkeypatch, crash_in):
         writer.append(some(1, 7), SINGLE_SERVER)
     assert all_of(folder) == some(3) + some(1, 7)
     assert (folder / headers.HEADERS).stat().st_size == 4 * 80
+
+
+def test_headers_are_on_disk_before_they_count(folder, monkeypatch):
+    order: list[str] = []
+    honest_sync, honest_write = headers.os.fsync, headers.write_atomically
+
+    def sync(descriptor: int) -> None:
+        if headers.os.path.samestat(
+            headers.os.fstat(descriptor), (folder / headers.HEADERS).stat()
+        ):
+            order.append("headers")
+        honest_sync(descriptor)
+
+    def write(*arguments: object) -> None:
+        order.append("state")
+        honest_write(*arguments)
+
+    monkeypatch.setattr(headers.os, "fsync", sync)
+    monkeypatch.setattr(headers, "write_atomically", write)
+    with HeaderWriter(folder) as writer:
+        writer.append(some(3), OWN_NODE)
+    assert order == ["headers", "state"]
 
 
 def test_a_crash_between_cutting_and_adding_leaves_what_both_branches_share(folder, monkeypatch):
