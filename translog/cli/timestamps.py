@@ -1,17 +1,23 @@
 """Timestamps on the command line: which file one is about, and where headers are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from translog.bitcoin.grade import HeaderSource
+from translog.bitcoin.network import MAINNET
 from translog.cli.exits import ENVIRONMENT, FAILED, OK
-from translog.errors import MalformedError, MissingError, UnavailableError
+from translog.errors import HeaderError, MalformedError, MissingError, UnavailableError
 from translog.store import builtin, files
+from translog.store.headers import HeaderFile
 from translog.verify.findings import Finding, failed
+from translog.verify.headers import KeptHeaders
 from translog.verify.timestamps import check_file
 
 ENDING = ".ots"
+HEADERS = ".headers"
+ASKED = ("esplora:", "electrum:", "bitcoind:", "quorum:", "file:")
 MAX_HEADERS_BYTES = 160 << 20  # twice the chain of 2026
 
 
@@ -21,26 +27,51 @@ def content_of(name: str) -> Path | None:
     return path if name.endswith(ENDING) and path.is_file() else None
 
 
-def sources(headers: Path | None) -> list[HeaderSource]:
-    """Return where headers come from: a file of them, tied to the built-in checkpoints.
+@contextmanager
+def sources(name: str | None, note: Callable[[str], None]) -> Iterator[list[HeaderSource]]:
+    """Open what --headers names: a file of headers, a directory of them, or whom to ask.
+
+    Args:
+        note: told, in a sentence, what a quorum's members disagree about.
 
     Raises:
         MissingError: there is no such file.
         MalformedError: it is not headers.
         HeaderError: they are tied to no checkpoint.
+        BadParameter: it is a source's name, and none that can be asked.
     """
-    if headers is None:
-        return []
-    raw = files.read(headers, limit=MAX_HEADERS_BYTES)
-    return [builtin.checkpoints().tie(raw)]
+    if name is None:
+        yield []
+    elif name.startswith(ASKED):
+        # It loads what asks over the network.
+        from translog.cli.sources import SOURCE, opened
+
+        with opened(SOURCE.convert(name, None, None), MAINNET, note) as source:
+            yield [source]
+    elif Path(name).is_dir():
+        with HeaderFile(Path(name)) as file:
+            yield [KeptHeaders(file, builtin.checkpoints_of(file.state().network))]
+    else:
+        yield [_tied(Path(name))]
 
 
-def check(raw: bytes, content: Path | None, known: Sequence[HeaderSource]) -> list[Finding]:
-    """Check a timestamp. Bad bytes raise nothing: they are a finding that has failed."""
+def _tied(path: Path) -> HeaderSource:
+    return builtin.checkpoints().tie(files.read(path, limit=MAX_HEADERS_BYTES))
+
+
+def check(
+    name: str, raw: bytes, content: Path | None, known: Sequence[HeaderSource]
+) -> list[Finding]:
+    """Check a timestamp, with the headers in NAME.headers if there is such a file.
+
+    Bad bytes raise nothing: they are a finding that has failed.
+    """
     read_digest = None if content is None else partial(files.digest, content)
+    beside = Path(name + HEADERS)
     try:
-        return check_file(raw, read_digest, known)
-    except MalformedError as error:
+        tied = [_tied(beside)] if beside.is_file() else []
+        return check_file(raw, read_digest, [*known, *tied])
+    except (MalformedError, HeaderError) as error:
         return [failed("document", error)]
 
 

@@ -1,5 +1,7 @@
 """`translog verify`: loads neither a log, a server nor SQLite."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -47,10 +49,10 @@ TIMESTAMP = ".ots"
 )
 @click.option(
     "--headers",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Bitcoin's block headers, 80 bytes each: such as those from the block in a timestamp to"
-    " the end of its period of 2016.",
+    metavar="FILE|DIR|SOURCE",
+    help="Bitcoin's block headers: a FILE of them, 80 bytes each, as `translog headers segment`"
+    " writes; a DIR that `translog headers` keeps; or whom to ask, named as for `translog headers"
+    " sync`. FILE.ots.headers is found by itself.",
 )
 @json_option
 @click.pass_context
@@ -60,7 +62,7 @@ def verify(
     keys: tuple[PublicKey, ...],
     policy: Policy | None,
     content: Path | None,
-    headers: Path | None,
+    headers: str | None,
 ) -> None:
     """Check files offline, and say of each what is proved, by which key, and what is not.
 
@@ -75,9 +77,10 @@ def verify(
     named. Two heads of one log among the FILEs that have the same size and different roots are a
     failure: the log has forked.
 
-    A timestamp, also one in a bundle, proves a time when the header of its block is tied to the
-    chain: by --headers, through a built-in checkpoint. A timestamp that shows no time is code 1,
-    and one whose block's header is not known is code 3.
+    A timestamp, also one in a bundle, proves a time when something vouches for the header of its
+    block: a built-in checkpoint that --headers lead to, or whoever --headers names. Nobody else is
+    asked. A timestamp that shows no time is code 1, and one whose block's header is not known is
+    code 3.
     """
     output: Output = ctx.obj
     if not keys and policy is None and not all(name.endswith(TIMESTAMP) for name in names):
@@ -91,24 +94,27 @@ def verify(
     timed = {name for name, raw in contents.items() if _kind(raw) in ("timestamp", "bundle")}
     if headers is not None and not timed:
         raise click.UsageError("--headers goes with a timestamp or a bundle, and there is none.")
-    sources = _sources(headers)
     ends: set[int] = set()
-    for name in bundles:
-        ends.add(_verify_bundle(output, name, contents, trust, sources))
-    ends |= _verify_documents(output, contents, stamps, trust, sources)
-    if stamps:
-        ends |= _verify_timestamps(output, stamps, content, sources)
+    with _sources(headers, output) as sources:
+        for name in bundles:
+            ends.add(_verify_bundle(output, name, contents, trust, sources))
+        ends |= _verify_documents(output, contents, stamps, trust, sources)
+        if stamps:
+            ends |= _verify_timestamps(output, stamps, content, sources)
     ctx.exit(FAILED if FAILED in ends else max(ends, default=OK))
 
 
-def _sources(headers: Path | None) -> list[HeaderSource]:
-    """Return where headers come from."""
+@contextmanager
+def _sources(headers: str | None, output: Output) -> Iterator[list[HeaderSource]]:
+    """Open where headers come from."""
     if headers is None:
-        return []
+        yield []
+        return
     # Loading what reads timestamps takes a quarter of a second: only who has one pays for it.
     from translog.cli.timestamps import sources
 
-    return sources(headers)
+    with sources(headers, output.note) as opened:
+        yield opened
 
 
 def _verify_bundle(
@@ -161,7 +167,8 @@ def _verify_timestamps(
 
     ends: set[int] = set()
     for name, raw in stamps.items():
-        findings = timestamps.check(raw, content or timestamps.content_of(name), sources)
+        about = content or timestamps.content_of(name)
+        findings = timestamps.check(name, raw, about, sources)
         end = timestamps.end(findings)
         ends.add(end)
         _show(output, name, None, findings, ok=end == OK)

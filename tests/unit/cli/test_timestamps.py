@@ -16,6 +16,8 @@ from translog.bitcoin.header import Header
 from translog.bitcoin.ots import MAGIC, file_head
 from translog.cli.main import run
 from translog.store import builtin
+from translog.testing import headers
+from translog.testing.chain import RegtestChain
 from translog.verify.documents import TIMESTAMP_START, recognise
 
 HEADERS = "bitcoin/mainnet-headers-822528-830592.bin"
@@ -52,24 +54,65 @@ def small_chain(monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Path, He
 def test_a_time_is_proved_with_headers_and_0(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    headers, block = small_chain(monkeypatch, tmp_path)
+    run_of_headers, block = small_chain(monkeypatch, tmp_path)
     stamped = tmp_path / "root.ots"
     stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2000))
-    assert translog("verify", stamped, "--headers", headers) == 0
+    assert translog("verify", stamped, "--headers", run_of_headers) == 0
     assert "existed before 2011-02-16T20:36:42Z (block 2000, final, checkpoint-linked)" in (
         capsys.readouterr().out
     )
     stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2001))
-    assert translog("verify", stamped, "--headers", headers) == 0  # all blocks there have one root
+    assert (
+        translog("verify", stamped, "--headers", run_of_headers) == 0
+    )  # all blocks there have one root
     stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(PERIOD))
-    assert translog("verify", stamped, "--headers", headers) == 3
+    assert translog("verify", stamped, "--headers", run_of_headers) == 3
     assert "unchecked), if a header is right that nobody vouches for" in capsys.readouterr().out
     stamped.write_bytes(file_head("sha256", b"r" * 32) + in_block(2000))
-    assert translog("verify", stamped, "--headers", headers) == 1
+    assert translog("verify", stamped, "--headers", run_of_headers) == 1
     assert "FAILED         timestamp: leads to 7272" in capsys.readouterr().out
-    headers.write_bytes(headers.read_bytes()[80 * 7 : 80 * 2010])
-    assert translog("verify", stamped, "--headers", headers) == 1
+    run_of_headers.write_bytes(run_of_headers.read_bytes()[80 * 7 : 80 * 2010])
+    assert translog("verify", stamped, "--headers", run_of_headers) == 1
     assert "there is no checkpoint" in capsys.readouterr().err
+
+
+def test_headers_beside_the_timestamp_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_of_headers, block = small_chain(monkeypatch, tmp_path)
+    stamped = tmp_path / "root.ots"
+    stamped.write_bytes(file_head("sha256", block.merkle_root) + in_block(2000))
+    assert translog("verify", stamped) == 3
+    raw = run_of_headers.read_bytes()
+    beside = tmp_path / "root.ots.headers"
+    beside.write_bytes(raw[80 * 2000 : 80 * PERIOD])
+    assert translog("verify", stamped) == 0
+    assert "(block 2000, final, checkpoint-linked)" in capsys.readouterr().out
+    # They belong to the proof: bad ones fail, and do not hide what is wrong with them.
+    beside.write_bytes(raw[80 * 2000 : 80 * (PERIOD - 1)])
+    assert translog("verify", stamped) == 1
+    assert "FAILED         block headers: from " in capsys.readouterr().out
+
+
+def test_a_directory_of_headers_and_a_server_are_named_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = RegtestChain(time=1_780_000_000)
+    (tmp_path / "raw").write_bytes(chain.raw_headers())
+    kept = tmp_path / "kept"
+    assert translog("headers", "import", kept, tmp_path / "raw", "--network", "regtest") == 0
+    root = chain.header(90).header.merkle_root
+    stamped = tmp_path / "root.ots"
+    stamped.write_bytes(file_head("sha256", root) + in_block(90))
+    assert translog("verify", stamped, "--headers", kept) == 1
+    assert "regtest proves nothing; there, before 20" in capsys.readouterr().out
+    with headers.running(chain) as server:
+        # Its blocks are no blocks of mainnet, whatever their roots are.
+        assert translog("verify", stamped, "--headers", f"esplora:{server.url}") == 1
+        assert f"FAILED         {server.url}: header of block 0: is " in capsys.readouterr().out
+    assert translog("verify", stamped, "--headers", f"esplora:{server.url}") == 3
+    assert translog("verify", stamped, "--headers", "esplora:nowhere") == 2
+    assert translog("verify", stamped, "--headers", "quorum:3,esplora:http://a.example") == 2
 
 
 @real
