@@ -24,7 +24,6 @@ from translog.formats.keys import SIGNATURE_BYTES
 from translog.formats.strict import parse_base64
 from translog.pith.event import (
     MAX_CONTENT_BYTES,
-    MAX_EVENT_DEPTH,
     RECORD_CREATED,
     Event,
     Signer,
@@ -37,7 +36,8 @@ from translog.pith.shape import MAX_LABEL_CHARS, is_event_id
 class Created(NamedTuple):
     """What a log keeps of a `record_created` event whose payload and subject are right.
 
-    The attributes are those of `Event`, and its signature is not verified either.
+    It supersedes nothing. The attributes are those of `Event`; like there, its signature is not
+    verified.
     """
 
     content: bytes
@@ -59,6 +59,8 @@ def read(raw: bytes) -> Event | Created | None:
     except (msgspec.MsgspecError, MalformedError, ValueError, RecursionError):
         return None
 
+
+PAYLOAD_DEPTH = 8  # of objects and arrays inside each other; the types for more take long to make
 
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Digest = Annotated[str, Meta(min_length=64, max_length=64)]
@@ -155,13 +157,20 @@ class _Event(_Object, Generic[Payload]):
     target: Label
 
 
-def _refuse_float(digits: str) -> None:
-    # Canonical JSON writes floats as Python does, and neither msgspec nor orjson does that.
-    raise ValueError(f"{digits[:20]} is a float")
+def _any(depth: int) -> Any:
+    """Return the type of JSON without floats, nested so deep: spelled out, to be read as fast.
+
+    Canonical JSON writes floats as Python does, and neither msgspec nor orjson does that.
+    """
+    scalar = str | int | bool | None
+    inside: Any = scalar
+    for _ in range(depth):
+        inside = scalar | dict[str, inside] | list[inside]
+    return inside
 
 
 _read_creation = msgspec.json.Decoder(_Event[_Creation]).decode
-_read_other = msgspec.json.Decoder(_Event[dict[str, Any]], float_hook=_refuse_float).decode
+_read_other = msgspec.json.Decoder(_Event[dict[str, _any(PAYLOAD_DEPTH - 1)]]).decode  # type: ignore[misc]
 _text = msgspec.json.Encoder().encode
 
 # Where canonical text has what is not content, and where the type stands after that.
@@ -185,7 +194,7 @@ def _read(raw: bytes) -> Event | Created | None:
 
 def _created(raw: bytes) -> Created | None:
     event = _read_creation(raw)
-    if _text(event) != raw or not _is_right(event):
+    if _text(event) != raw or event.supersedes or not _is_right(event):
         return None
     content, digest, signer, signature = _parts(raw, event)
     return Created(
@@ -200,9 +209,6 @@ def _created(raw: bytes) -> Created | None:
 
 
 def _other(raw: bytes) -> Event | None:
-    # It does not nest deeper than it has braces and brackets.
-    if raw.count(b"{") + raw.count(b"[") > MAX_EVENT_DEPTH:
-        return None
     event = _read_other(raw)
     payload = compact(event.payload)
     if payload is None or _text(replace(event, payload=msgspec.Raw(payload))) != raw:
