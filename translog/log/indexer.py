@@ -29,7 +29,7 @@ from translog.store.search import Coverage, Record
 
 GRAPH_SNAPSHOT, CITATION = "graph_snapshot", "citation_signature"
 LEAVES_A_BATCH = 1_024
-NICENESS = 10  # what is searched may wait; what is logged may not
+NICENESS = 19  # the most there is: what is searched may wait; what is logged may not
 # Canonical content begins with the time and the type: no other event needs to be read.
 TYPE_WITHIN = 120
 TYPES = (RECORD_CREATED, GRAPH_SNAPSHOT, CITATION)
