@@ -25,9 +25,10 @@ def export(output: Output, directory: str, out: Path, base_url: str | None) -> N
     """Write what the log in DIR publishes to OUT, as static files for any web server or bucket.
 
     They are the files that `translog serve` answers with: checkpoint, tiles, entries, events,
-    keys.json, and each record's bundle and state. Run again, it adds what is new. The checkpoint
-    comes last: copy it last, too. A record's bundle is written again when the record has a new
-    event, and not with every checkpoint as a server does.
+    keys.json, and each record's bundle and state; and of what is anchored for good, the .ots
+    files. Run again, it adds what is new. The checkpoint comes last: copy it last, too. A record's
+    bundle is written again when the record has a new event, and not with every checkpoint as a
+    server does.
     """
     log = find_log(directory)
     with output.progress("exporting") as progress:

@@ -16,9 +16,9 @@ def fsck(output: Output, directory: Path) -> None:
     """Check everything that the log in DIR has stored, and name the first row that is wrong.
 
     Every body is hashed, every signature verified, the whole tree made again and compared: tiles
-    of every level, the head, every checkpoint, lookups, the registry, and the copy of the last
-    signed head. It may run while the log is served, and on a backup, which has no key. Times, and
-    what a key may write, stand under no hash: any value of their kind passes.
+    of every level, the head, every checkpoint, lookups, the registry, anchors, and the copy of the
+    last signed head. It may run while the log is served, and on a backup, which has no key. Times,
+    and what a key may write, stand under no hash: any value of their kind passes.
     """
     with output.progress("checking") as progress:
         found = check(directory, progress)
@@ -31,6 +31,7 @@ def fsck(output: Output, directory: Path) -> None:
             "checkpoints": found.checkpoints,
             "signed_size": found.signed_size,
             "keys": found.keys,
+            "anchors": found.anchors,
             "has_private_key": found.has_key,
         },
         [
@@ -42,6 +43,7 @@ def fsck(output: Output, directory: Path) -> None:
                 signed if found.signed_size is None else f"{signed} {found.signed_size:,}",
             ),
             ("Registry", counted(found.keys, "key")),
+            *([("Anchors", f"{found.anchors:,}")] if found.anchors else []),
             ("Private key", "is the log's" if found.has_key else "not here: this is a copy"),
         ],
     )

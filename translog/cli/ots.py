@@ -100,5 +100,5 @@ def _fetch(url: str, content_sha256: bytes | None) -> Pair:
         if not rows:
             raise MissingError("no checkpoint is anchored yet")
         best = next((row for row in rows if row["state"] == "final"), rows[0])
-        path = f"checkpoint/{best['tree_size']}"
+        path = f"anchors/{best['tree_size']}"
         return Pair(client.get(path, MAX_NOTE_BYTES), client.get(path + ENDING, MAX_PROOF_BYTES))

@@ -27,6 +27,7 @@ from translog.formats.published import CHECKPOINT, EVENTS, KEYS, encode_events, 
 from translog.formats.tiles import ENTRIES, FULL, bundle_path, tiles_for
 from translog.log import bundler, lookup, reader
 from translog.log.directory import DATABASE, LogDirectory, open_reader
+from translog.log.export_anchors import write_anchors
 from translog.log.registry import pith_key
 from translog.pith.event import MAX_EVENT_BYTES, restore
 from translog.pith.record import parse_pith_number
@@ -86,6 +87,7 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         if old_size < new.size:
             _write_events(db, old_size, new.size, writer, bundles, progress)
             _write_tiles(db, old_size, new.size, writer)
+        write_anchors(db, directory.verifier, out, writer)
         own = pith_key(directory.verifier, base_url)
         writer.write_changed(KEYS, reader.keys_json(db, own))
         if not _holds(out / CHECKPOINT, note):  # a head of the same size may be cosigned by now

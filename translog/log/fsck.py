@@ -32,6 +32,7 @@ from translog.formats.policy import LogKey
 from translog.formats.tiles import FULL, Tile, fold_perfect
 from translog.log import lookup, reader
 from translog.log.directory import LogDirectory, find, open_reader
+from translog.log.fsck_anchors import check_anchors
 from translog.log.fsck_cosignatures import check_cosignatures
 from translog.pith import event as events
 from translog.pith.key import PithKey
@@ -56,6 +57,7 @@ class Checked:
         checkpoints: signed heads, all of them heads of this tree.
         signed_size: the size of the newest of them; None before the first.
         keys: in the registry.
+        anchors: checkpoints that were given to calendars.
         has_key: whether the log's private key is there, too.
     """
 
@@ -65,6 +67,7 @@ class Checked:
     checkpoints: int
     signed_size: int | None
     keys: int
+    anchors: int
     has_key: bool
 
 
@@ -95,6 +98,7 @@ def fsck(path: Path, progress: Progress) -> Checked:
                 _check_in_tree(db, head, copy, str(directory.signed_head))
             _check_copy(directory, signed)
             check_cosignatures(db, directory)
+            check_anchors(db, directory, head.size)
             return Checked(
                 origin=directory.origin,
                 size=head.size,
@@ -102,6 +106,7 @@ def fsck(path: Path, progress: Progress) -> Checked:
                 checkpoints=whole.count_rows(db, "checkpoint"),
                 signed_size=signed,
                 keys=len(ring),
+                anchors=whole.count_rows(db, "anchor"),
                 has_key=has_key,
             )
 

@@ -63,7 +63,7 @@ class Anchors:
         return Document(canonical(content), JSON).answer(request)
 
     async def checkpoint(self, request: Request) -> Answer:
-        """GET /checkpoint/<size> and /checkpoint/<size>.ots: a note as it was anchored."""
+        """GET /anchors/<size> and /anchors/<size>.ots: a checkpoint as it was anchored."""
         name: str = request.path_params["name"]
         try:
             size = parse_decimal(name.removesuffix(ENDING), "size")

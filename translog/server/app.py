@@ -222,7 +222,7 @@ def _routes(proofs: Proofs, anchors: Anchors, health: Health) -> dict[str, Endpo
     return {
         "/event/{digits}.ots": anchors.event,
         "/anchors.json": anchors.listed,
-        "/checkpoint/{name}": anchors.checkpoint,
+        "/anchors/{name}": anchors.checkpoint,
         "/proof/inclusion": proofs.inclusion,
         "/proof/consistency": proofs.consistency,
         "/proof/{name}": proofs.text,

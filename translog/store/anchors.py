@@ -177,6 +177,12 @@ def read_newest_final(db: sqlite3.Connection) -> list[AnchorRow]:
     return [AnchorRow(*row) for row in rows]
 
 
+def read_final_sizes(db: sqlite3.Connection) -> list[int]:
+    """Return the sizes of checkpoints that have a final anchor, in order."""
+    rows = db.execute("SELECT DISTINCT size FROM anchor WHERE state = 'final' ORDER BY size")
+    return [size for (size,) in rows]
+
+
 def read_unfinished(db: sqlite3.Connection, limit: int) -> list[AnchorRow]:
     """Return the newest `limit` anchors that are not final, newest first."""
     rows = db.execute(

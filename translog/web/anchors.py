@@ -36,7 +36,7 @@ def _anchored(row: Mapping[str, Any]) -> Anchored:
         state=_STANDINGS.get(row["state"], "pending"),
         words=_sentence(row),
         block=f"{block['height']:,}" if block is not None else None,
-        href=f"checkpoint/{size}.ots" if row["state"] != "lost" else None,
+        href=f"anchors/{size}.ots" if row["state"] != "lost" else None,
     )
 
 

@@ -75,7 +75,7 @@ def test_files_of_events_and_checkpoints_are_about_what_is_served_beside_them(
 ) -> None:
     finish(beside)
     size = beside.desk.rows[0].size
-    for path in (path_of(0), path_of(2), f"/checkpoint/{size}"):
+    for path in (path_of(0), path_of(2), f"/anchors/{size}"):
         content, stamp = beside.get(path), beside.get(f"{path}.ots")
         assert stamp.headers["content-type"] == "application/vnd.opentimestamps.v1"
         file = TimestampFile.parse(stamp.body)
@@ -85,10 +85,10 @@ def test_files_of_events_and_checkpoints_are_about_what_is_served_beside_them(
 
 def test_what_is_not_anchored_is_missing(beside: Beside) -> None:
     for path in (
-        "/checkpoint/2",
-        "/checkpoint/2.ots",
-        "/checkpoint/x.ots",
-        "/checkpoint/.ots",
+        "/anchors/2",
+        "/anchors/2.ots",
+        "/anchors/x.ots",
+        "/anchors/.ots",
         f"/event/{'0' * 64}.ots",
     ):
         assert beside.get(path).status == 404, path
@@ -270,6 +270,6 @@ def test_pages_show_anchors_in_words(beside: Beside) -> None:
     finish(beside)
     sentence = "Existed before block 101 of the test chain regtest, 28 May 2026, 20:36:40 UTC"
     assert f"{sentence} (own node)" in page("/anchors")
-    assert 'checkpoint/3.ots"' in page("/anchors")
+    assert 'anchors/3.ots"' in page("/anchors")
     assert sentence in page("/checkpoints/3")
     assert sentence not in page("/checkpoints/4")
