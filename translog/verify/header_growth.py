@@ -175,12 +175,14 @@ def sync(
     if source.network is not writer.state.network:
         raise ValueError(f"a source for {source.network}, want {writer.state.network}")
     tip = source.tip()
-    shared = _newest_shared(writer, checkpoints, source, tip)
+    shared, grade = _newest_shared(writer, checkpoints, source, tip)
     if shared == writer.state.end - 1:
-        return _go_on(writer, checkpoints, source, tip, progress)
-    if shared == tip:
-        return Change()  # it is behind
-    return _take_branch(writer, checkpoints, source, shared + 1, tip)
+        change = _go_on(writer, checkpoints, source, tip, progress)
+    else:
+        change = _take_branch(writer, checkpoints, source, shared + 1, tip)
+    # Only now: who lies about the rest vouches for nothing.
+    raise_grade(writer, writer.state.first, shared + 1, grade)
+    return change
 
 
 def _go_on(
@@ -207,7 +209,10 @@ def _take_branch(
     fork: int,
     tip: int,
 ) -> Change:
-    """Get all of another branch, to compare the work in it with ours."""
+    """Get all of another branch, to compare the work in it with ours.
+
+    There is nothing to get from a source that is behind on ours.
+    """
     parts: list[bytes] = []
     head: Head | None = None
     for start in range(fork, tip + 1, PERIOD):
@@ -223,14 +228,17 @@ def _take_branch(
 
 def _newest_shared(
     writer: HeaderWriter, checkpoints: Checkpoints | None, source: RunSource, tip: int
-) -> int:
+) -> tuple[int, Grade]:
     """Return the height of a block that both have, the newest or not far from that.
 
     What leads to it is the same, too, so the source vouches for all of it.
+
+    Returns:
+        The height, and what the source's word is worth.
     """
     state = writer.state
     if not state.count:
-        return state.first - 1
+        return state.first - 1, source.grade
     if tip < state.first:
         raise UnavailableError(
             f"{source.name}: its newest block is {tip}, and the first here is {state.first}"
@@ -241,8 +249,7 @@ def _newest_shared(
         found = source.header(height)
         ours = Header(writer.file.read(state, height, 1))
         if found.header == ours:
-            raise_grade(writer, state.first, height + 1, found.grade)
-            return height
+            return height, found.grade
         if height <= floor:
             raise HeaderError(
                 f"{source.name}: block {height} is {found.header}, and here it is {ours}: it is"

@@ -35,11 +35,12 @@ from translog.net.esplora import Esplora
 from translog.net.quorum import Quorum
 from translog.store import headers as store
 from translog.store.builtin import checkpoints
-from translog.store.headers import Graded, HeaderFile, HeaderWriter, create
+from translog.store.headers import Graded, HeaderFile, HeaderWriter, State, create
 from translog.testing import headers as servers
 from translog.testing.chain import RegtestChain
 from translog.verify.header_growth import Change, extend, locate, sync
-from translog.verify.headers import KeptHeaders, follow_from
+from translog.verify.header_index import HashIndex
+from translog.verify.headers import KeptHeaders, covered_by, follow_from
 
 KNOWN = Known(network=REGTEST, checkpoints=None)
 REAL = "bitcoin/mainnet-headers-822528-830592.bin"
@@ -259,6 +260,46 @@ def test_real_headers_are_kept_and_tied_to_the_built_in_checkpoints(tmp_path):
         assert source.tip() == 830_592
 
 
+def test_a_checkpoint_covers_only_what_is_there_with_it():
+    points, _ = toy()
+    for first, count, covered in [
+        (0, 0, -1),
+        (0, PERIOD - 1, -1),
+        (0, PERIOD, PERIOD - 1),
+        (0, 2 * PERIOD - 1, PERIOD - 1),
+        (0, 9 * PERIOD, 2 * PERIOD - 1),
+        (PERIOD, 0, -1),
+        (PERIOD, 7, -1),
+        (PERIOD, PERIOD, 2 * PERIOD - 1),
+        (2 * PERIOD, 7, -1),
+    ]:
+        state = State(network=TOY, first=first, count=count, grades=())
+        assert covered_by(state, points) == covered
+        assert covered_by(state, None) == -1
+
+
+def test_a_block_is_found_by_its_hash(folder, chain):
+    fill(folder, chain)
+    with kept(folder) as source:
+        for height in (0, 1, 60, 120):
+            assert source.height_of(chain.header(height).header.hash) == height
+        with pytest.raises(MissingError, match="has no block 0000"):
+            source.height_of(bytes(32))
+
+
+def test_blocks_whose_hashes_begin_alike_are_told_apart():
+    alike = [b"\1\2\3\4\5" + bytes([number]) * 27 for number in range(5)]
+    other = [bytes([number]) * 32 for number in range(9, 12)]
+    raw = b"".join(bytes(4) + each + bytes(44) for each in [bytes(32), *alike, *other, bytes(32)])
+    index = HashIndex(raw, 100)
+    for each in alike:
+        assert list(index.heights(each)) == [100, 101, 102, 103, 104]
+    assert [list(index.heights(each)) for each in other] == [[105], [106], [107]]
+    assert list(index.heights(Header(raw[-80:]).hash)) == [109]
+    assert list(index.heights(b"\1\2\3\4\6" + bytes(27))) == []
+    assert list(HashIndex(b"", 0).heights(bytes(32))) == []
+
+
 # How it grows
 
 
@@ -424,8 +465,8 @@ LIES: dict[str, type[TranslogError]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_lying_source_adds_nothing(folder, chain, lie):
-    fill(folder, chain)
+def test_a_lying_source_adds_nothing_and_vouches_for_nothing(folder, chain, lie):
+    fill(folder, chain, UNCHECKED)
     before = contents(folder)
     chain.mine_empty(3)
     with served(chain) as (server, node), HeaderWriter(folder) as writer:
