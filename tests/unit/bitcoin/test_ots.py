@@ -178,6 +178,16 @@ def test_only_timestamps_of_one_message_go_together() -> None:
         stamp.upgraded(bytes(32), other)
 
 
+def test_what_is_attested_of_a_message_on_the_way_is_a_timestamp_of_it() -> None:
+    tail = append(b"x") + in_block(5)
+    stamp = parse(FORK + pending(BOB) + FORK + prepend(b"y") + in_block(6) + SHA256 + tail)
+    assert stamp.after(HASHED) == Timestamp.parse(tail, HASHED)
+    assert stamp.after(MESSAGE) == stamp
+    assert stamp.after(HASHED + b"x").encode() == in_block(5)
+    with pytest.raises(TimestampError, match=r"^timestamp does not lead over 0{64}$"):
+        stamp.after(bytes(32))
+
+
 def test_pruning_keeps_the_shortest_path_to_one_attestation() -> None:
     there = sha256(HASHED).digest()
     detour = append(b"x" * 40) + SHA256 + in_block(7)
