@@ -74,14 +74,19 @@ class Site:
     async def front(self, request: Request) -> Answer:
         """GET /"""
         size = self._publishing.checkpoint.size
-        signed_at = await self._readers.ask(lambda db: log.read_signed_at(db, size))
+
+        def read(db: Connection) -> tuple[int, tuple[str, str | None]]:
+            at_a_glance = anchors.at_a_glance(anchored.page(db, None)["anchors"])
+            return log.read_signed_at(db, size), at_a_glance
+
+        signed_at, (standing, covered) = await self._readers.ask(read)
         newest = await self._searching.newest()
         page = FrontPage(
             size=size,
             signed_at=time_of(signed_at),
             signed_age=words.age(self._clock.now() - signed_at),
-            anchored="Not yet",
-            anchored_more=None,
+            anchored=standing,
+            anchored_more=covered,
             newest=[listed(record) for record in newest.records],
             behind=newest.behind,
             base_url=self._base_url,

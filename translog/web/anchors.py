@@ -14,7 +14,14 @@ _WAITING = {
     "attested": "A calendar names a block, and nobody has looked at it yet",
     "lost": "Its block has left the chain; a newer checkpoint was sent instead",
 }
-_STANDINGS = {"final": "final", "confirmed": "confirmed"}
+# How a page marks them, and in a word.
+_STANDINGS = {
+    "pending": ("waiting", "sent"),
+    "attested": ("waiting", "in a block, they say"),
+    "confirmed": ("waiting", "in a recent block"),
+    "final": ("done", "final"),
+    "lost": ("failed", "lost"),
+}
 
 
 def anchored(rows: Iterable[Mapping[str, Any]]) -> list[Anchored]:
@@ -27,15 +34,32 @@ def sentences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"{_sentence(row)}." for row in rows]
 
 
+def at_a_glance(rows: Iterable[Mapping[str, Any]]) -> tuple[str, str | None]:
+    """Return how far the log has come into Bitcoin: in a word or two, and how many entries.
+
+    Args:
+        rows: the newest anchors, newest first.
+    """
+    rows = list(rows)
+    for state in ("final", "confirmed", "attested", "pending"):
+        for row in rows:
+            if row["state"] == state:
+                chain = "Block" if row["network"] == MAINNET else f"{row['network']} block"
+                block = row["block"]
+                word = f"{chain} {block['height']:,}" if block is not None else "On its way"
+                return word, f"{words.counted(row['tree_size'], 'entry')}, {_STANDINGS[state][1]}"
+    return "Not yet", None
+
+
 def _anchored(row: Mapping[str, Any]) -> Anchored:
-    block = row["block"]
     size = row["tree_size"]
+    state, standing = _STANDINGS[row["state"]]
     return Anchored(
         size=size,
         sent_at=row["made_at"],
-        state=_STANDINGS.get(row["state"], "pending"),
+        state=state,
+        standing=standing,
         words=_sentence(row),
-        block=f"{block['height']:,}" if block is not None else None,
         href=f"anchors/{size}.ots" if row["state"] != "lost" else None,
     )
 

@@ -98,13 +98,13 @@ class CheckpointPage:
 
 
 class Anchored(NamedTuple):
-    """A checkpoint on its way into Bitcoin."""
+    """A checkpoint on its way into Bitcoin. `state` is how it is marked, `standing` a word."""
 
     size: int
     sent_at: str
     state: str
+    standing: str
     words: str
-    block: str | None
     href: str | None
 
 

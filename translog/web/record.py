@@ -111,7 +111,8 @@ class RecordPage:
     size: int
     built_at: str
     created: EventRow | None
-    stamps: tuple[Stamp, ...]
+    times: tuple[timestamps.Said, ...]
+    is_stamped: bool
     events: tuple[EventRow, ...]
     event_count: int
     equivocations: tuple[tuple[str, tuple[str, ...]], ...]
@@ -129,6 +130,7 @@ def record_page(facts: Facts) -> RecordPage:
     graph = member(snapshots[0], "graph_snapshot") if snapshots else None
     stamps = timestamps.stamps(bundle["timestamp_proofs"])
     events = _events(bundle, facts.indices)
+    created = next((event for event in events if event.kind == RECORD_CREATED), None)
     metadata, source = record["metadata"], record["source"]
     references = _references(graph)
     return RecordPage(
@@ -157,8 +159,9 @@ def record_page(facts: Facts) -> RecordPage:
         origin=facts.origin,
         size=facts.size,
         built_at=bundle["built_at"],
-        created=next((event for event in events if event.kind == RECORD_CREATED), None),
-        stamps=stamps,
+        created=created,
+        times=timestamps.said(stamps),
+        is_stamped=any(created and stamp.event_id == created.event_id for stamp in stamps),
         events=events,
         event_count=state["event_count"],
         equivocations=tuple(

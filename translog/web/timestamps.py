@@ -24,7 +24,7 @@ class Stamp(NamedTuple):
         network: "mainnet" for Bitcoin; any other proves nothing to the world.
         height: of the earliest block it names, or None.
         sentence: all this for people.
-        after: what is known of the earliest time, or None.
+        after: height of the block after which it was logged, or None.
     """
 
     event_id: str
@@ -32,7 +32,21 @@ class Stamp(NamedTuple):
     network: str
     height: int | None
     sentence: str
+    after: int | None
+
+
+class Said(NamedTuple):
+    """What is known of the time of some events, in a sentence.
+
+    Attributes:
+        sentence: how old they are at least.
+        after: how old they are at most, or None.
+        events: how many.
+    """
+
+    sentence: str
     after: str | None
+    events: int
 
 
 def stamps(proofs: Iterable[Mapping[str, Any]]) -> tuple[Stamp, ...]:
@@ -53,6 +67,17 @@ def best(found: Iterable[Stamp]) -> Stamp | None:
     )
 
 
+def said(found: Iterable[Stamp]) -> tuple[Said, ...]:
+    """Return what stamps say, those that say the same as one."""
+    groups: dict[str, list[Stamp]] = {}
+    for stamp in found:
+        groups.setdefault(stamp.sentence, []).append(stamp)
+    return tuple(
+        Said(sentence, _after([stamp.after for stamp in group]), len(group))
+        for sentence, group in groups.items()
+    )
+
+
 def _stamp(proof: Mapping[str, Any]) -> Stamp:
     block = _block(proof)
     return Stamp(
@@ -61,7 +86,7 @@ def _stamp(proof: Mapping[str, Any]) -> Stamp:
         network=text(member(proof, "network"), 40) or "an unknown chain",
         height=block[0] if block else None,
         sentence=_sentence(proof),
-        after=_after(member(proof, "not_before")),
+        after=count(member(proof, "not_before", "height")),
     )
 
 
@@ -97,9 +122,12 @@ def _block(proof: Mapping[str, Any]) -> tuple[int, str | None] | None:
     return min(found, key=lambda each: each[0]) if found else None
 
 
-def _after(not_before: Any) -> str | None:
-    height = count(member(not_before, "height"))
-    return None if height is None else f"Logged after block {height:,}, which the log knew by then"
+def _after(heights: list[int | None]) -> str | None:
+    """Say what holds of all of several events."""
+    known = [height for height in heights if height is not None]
+    if len(known) < len(heights):
+        return None
+    return f"Logged after block {min(known):,}, which the log knew by then"
 
 
 def _moment(time: Any) -> str | None:

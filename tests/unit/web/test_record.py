@@ -190,7 +190,8 @@ def test_a_bitcoin_proof_is_said_in_words_and_can_be_taken_away() -> None:
     assert "Existed before block 900,123 of Bitcoin, 30 May 2026, 10:00:00 UTC." in page.lines
     assert "Logged after block 899,000, which the log knew by then." in page.lines
     assert "Bitcoin timestampblock 900,123" in page.lines
-    assert f"../proof/{CREATED}.ots" in page.links
+    assert f"../event/{CREATED[7:]}.ots" in page.links
+    assert "(1 event of 2)" in page.lines
 
 
 def test_a_contradiction_stands_at_the_top() -> None:

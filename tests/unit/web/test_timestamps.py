@@ -28,9 +28,20 @@ def sentence(**changes: Any) -> str:
 
 def test_a_final_proof_names_the_earliest_block() -> None:
     assert sentence() == "Existed before block 900,123 of Bitcoin, 30 May 2026, 10:00:00 UTC"
-    assert timestamps.stamps([FINAL])[0].after == (
-        "Logged after block 899,000, which the log knew by then"
+    assert timestamps.said(timestamps.stamps([FINAL])) == (
+        (sentence(), "Logged after block 899,000, which the log knew by then", 1),
     )
+
+
+def test_what_is_said_of_several_events_holds_of_each() -> None:
+    earlier = {**FINAL, "not_before": {"height": 898_000}}
+    pending = {**FINAL, "status": "pending", "attestations": []}
+    unknown = {**FINAL, "not_before": None}
+    both, other = timestamps.said(timestamps.stamps([FINAL, pending, earlier]))
+    assert (both.events, other.events) == (2, 1)
+    assert both.after == "Logged after block 898,000, which the log knew by then"
+    (all_of_them,) = timestamps.said(timestamps.stamps([FINAL, unknown, earlier]))
+    assert (all_of_them.events, all_of_them.after) == (3, None)
 
 
 def test_a_proof_that_is_not_final_says_so() -> None:
