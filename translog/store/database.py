@@ -15,7 +15,8 @@ from translog.store.migrations import LOG_SCHEMA, Schema, apply_migrations, has_
 
 # Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
 PAGE_BYTES = 16_384
-CACHE_BYTES = 32 << 20  # a connection; the writer's holds the index pages that every batch reads
+CACHE_BYTES = 32 << 20  # a writer's: the index pages that every batch reads
+READER_CACHE_BYTES = 8 << 20  # more makes no proof faster: the operating system keeps pages, too
 CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
 BUSY_SECONDS = 30.0
 
@@ -53,6 +54,7 @@ def open_reader(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     settled = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     with _opening(path, "ro&immutable=1" if settled else "rw") as connection:
         connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA cache_size = -{READER_CACHE_BYTES // 1024}")
         _require_current(connection, path, schema)
     return connection
 
