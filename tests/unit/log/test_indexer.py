@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.simulators.asgi import NOW, new_log
 from tests.simulators.events import created, real_events, snapshot
@@ -305,6 +307,21 @@ def test_citations_are_found_by_any_name_of_what_is_cited(log: Indexed) -> None:
         assert search.find_citations(index, {("https://example.org/", "url")}, 2) == [5]
     for nonsense in ({}, {"cited": 7}, {"cited": {"kind": 7, "id": "x"}}, {"cited": {"kind": "x"}}):
         assert finder.cited_by(nonsense) == []
+
+
+@pytest.fixture(scope="module")
+def small_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Indexed(new_log(tmp_path_factory.mktemp("any") / "log"))
+    made.add(*real_events(), created(1))
+    made.catch_up()
+    return made.log.search
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(max_size=300) | st.text(alphabet='a"*(){}[]:^+-_ANDORNTE \x00\u0301', max_size=40))
+def test_whatever_is_typed_there_is_an_answer(small_index: Path, text: str) -> None:
+    with search.open_reader(small_index) as index:
+        assert len(finder.find(index, text)) <= 2
 
 
 def test_a_search_is_bounded() -> None:
