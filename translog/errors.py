@@ -14,6 +14,7 @@ TranslogError
 │   └── TimestampError    a timestamp ends in something else than the block it names
 ├── ForbiddenError        true, and not wanted from this key          (the operator's decision)
 │   ├── UnknownKeyError
+│   ├── CompromisedKeyError  somebody else may have signed it
 │   └── UnlistedError     a stranger's file names a server that nobody here listed
 ├── MissingError          there is no such thing here                 (nobody's fault)
 │   └── AmbiguousError    there are several; carries them
@@ -90,6 +91,10 @@ class UnknownKeyError(ForbiddenError):
 
 class UnlistedError(ForbiddenError):
     code = "not-listed"
+
+
+class CompromisedKeyError(ForbiddenError):
+    code = "key-compromised"
 
 
 class MissingError(TranslogError):

@@ -167,7 +167,7 @@ LIES: dict[str, tuple[Lie, str]] = {
     "not ready": (at("/readyz", b"", 503), "/readyz answers 503"),
     "no head": (at("/checkpoint", b""), "note"),
     "another head": (growing(), "changed the signed head"),
-    "other hashes": (at("/tile/0/000.p/2", bytes(64)), "tile/0/000.p/2"),
+    "other hashes": (at("/tile/0/000.p/3", bytes(96)), "tile/0/000.p/3"),
     "no proof": (at(PROOF, b"", 404), f"{PROOF} answers 404"),
     "another content": (
         at(f"/event/{EVENTS[0]['content_sha256']}", b"{}"),

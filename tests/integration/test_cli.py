@@ -17,7 +17,6 @@ import pytest
 
 from tests.simulators.events import PITH_KEY, real_bundle, real_events
 from tests.simulators.logs import raw, raws
-from translog.cli.main import run
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from translog.formats.cosignature import CosigningKey
@@ -38,34 +37,8 @@ Cli = Callable[..., Any]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with the real bundle and its first event."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "paper.bundle.json").write_bytes(real_bundle())
-    (tmp_path / "event.json").write_text(json.dumps(real_events()[0], indent=2))
-    return tmp_path
-
-
-@pytest.fixture
-def cli(here: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Cli:
-    """Run a command line, check its exit code, and return what it printed: values, with --json."""
-
-    def call(*arguments: str, code: int = 0) -> Any:
-        found = run(list(arguments))
-        captured = capsysbinary.readouterr()
-        assert found == code, captured.err.decode()
-        # A failed check is a result or an error; nothing else is silent, and success is.
-        assert code == 1 or (captured.err != b"") == (code > 1), captured.err.decode()
-        if "--json" in arguments:
-            return [json.loads(line) for line in captured.out.splitlines()]
-        return (captured.out + captured.err).decode()
-
-    return call
-
-
-@pytest.fixture
 def log(cli: Cli) -> str:
-    """Make a log with the real events in it, and return its vkey."""
+    """Make a log whose entry 0 is a decision and 1 and 2 the real events; return its vkey."""
     (made,) = cli("init", "log", "--origin", ORIGIN, "--json")
     cli("keys", "allow", "log", "pith.science")
     cli("add", "log", "paper.bundle.json")
@@ -81,16 +54,16 @@ def test_the_tour(cli: Cli, here: Path) -> None:
     assert "pith.science (pith-v1-2026-05)" in cli("keys", "allow", "log", "pith.science")
 
     added = cli("add", "log", "paper.bundle.json", "--json")
-    assert [(each["index"], each["event_id"]) for each in added] == list(enumerate(EVENT_IDS))
+    assert [(each["index"], each["event_id"]) for each in added] == list(enumerate(EVENT_IDS, 1))
     assert [each["duplicate"] for each in added] == [False, False]
     assert "0 added, 2 there before, 0 refused" in cli("add", "log", "paper.bundle.json")
     (published,) = cli("publish", "log", "--json")
-    assert (published["origin"], published["size"]) == (ORIGIN, 2)
+    assert (published["origin"], published["size"]) == (ORIGIN, 3)
     assert cli("checkpoint", "log") == published["checkpoint"]
     assert cli("checkpoint", "log", "--json")[0]["root"] == published["root"]
 
     proof = cli("prove", "log", EVENT_IDS[0])
-    assert "Entry  0 of 2" in cli("prove", "log", EVENT_IDS[0], "-o", "event.json.tlog-proof")
+    assert "Entry  1 of 3" in cli("prove", "log", EVENT_IDS[0], "-o", "event.json.tlog-proof")
     assert (here / "event.json.tlog-proof").read_text() == proof
 
     said = cli("verify", "paper.bundle.json", "--key", "pith.science")
@@ -98,17 +71,17 @@ def test_the_tour(cli: Cli, here: Path) -> None:
     assert "FAILED" not in said
     both = ("--key", "pith.science", "--key", vkey)
     said = cli("verify", "event.json", "event.json.tlog-proof", *both)
-    assert f"logged as entry 0 of {ORIGIN}, in its tree of 2 entries" in said
+    assert f"logged as entry 1 of {ORIGIN}, in its tree of 3 entries" in said
     (here / "checkpoint").write_text(published["checkpoint"])
-    assert "signed a tree of 2 entries" in cli("verify", "checkpoint", "--key", vkey)
+    assert "signed a tree of 3 entries" in cli("verify", "checkpoint", "--key", vkey)
 
     audited = cli("audit", "log", "--key", vkey, "--json")[0]
-    assert (audited["size"], audited["root"]) == (2, published["root"])
+    assert (audited["size"], audited["root"]) == (3, published["root"])
     assert cli("fsck", "log", "--json")[0]["root"] == published["root"]
     exported = cli("export", "log", "out", "--json")[0]
-    assert (exported["size"], exported["bundles"]) == (2, 1)
+    assert (exported["size"], exported["bundles"]) == (3, 1)
     assert cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]["from_size"] == 0
-    assert cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]["from_size"] == 2
+    assert cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]["from_size"] == 3
     assert "0 written to out" in cli("export", "log", "out")
     served = "out/pith/HAMJZSQVKL4VHWOAINCHUE26II/bundle.json"
     said = cli("verify", served, *both)
@@ -121,7 +94,7 @@ def test_the_tour(cli: Cli, here: Path) -> None:
     said = cli("export", "copy", "again", code=3)
     assert "copy/log.key: there is no such file. An export signs bundles: put a copy of" in said
     shutil.copy(here / "log" / "log.key", here / "copy")
-    assert cli("export", "copy", "again", "--json")[0]["size"] == 2
+    assert cli("export", "copy", "again", "--json")[0]["size"] == 3
     (here / "copy" / "log.db").unlink()
     assert "log.db is missing" in cli("audit", "copy", "--key", vkey, code=3)
 
@@ -137,8 +110,8 @@ def test_a_log_that_is_added_to_is_audited_from_where_it_was(cli: Cli, here: Pat
         cli("export", "log", "out")
         found = cli("audit", "out", "--key", vkey, "--state", "state", "--json")[0]
         sizes.append((found["from_size"], found["size"]))
-    assert sizes == [(0, 300), (300, 301), (301, 700)]
-    assert cli("fsck", "log", "--json")[0]["size"] == 700
+    assert sizes == [(0, 301), (301, 302), (302, 701)]  # the first is a decision
+    assert cli("fsck", "log", "--json")[0]["size"] == 701
 
 
 def test_refused_events_are_named_and_the_others_logged(cli: Cli, here: Path, log: str) -> None:
@@ -165,7 +138,7 @@ def test_refused_events_are_named_and_the_others_logged(cli: Cli, here: Path, lo
         None,
         None,
     ]
-    assert [each.get("index") for each in answers] == [0, None, None, None, 1, 0]
+    assert [each.get("index") for each in answers] == [1, None, None, None, 2, 1]
     said = cli("add", "log", "lines", code=1)
     assert "refused    lines:4: wrong-hash: event content_sha256 is" in said
     assert "0 added, 2 there before, 3 refused" in said
@@ -199,7 +172,7 @@ def test_adding_twice_changes_no_file(cli: Cli, here: Path, log: str) -> None:
 
 
 def test_what_is_not_in_the_log_is_a_failed_check(cli: Cli, log: str) -> None:
-    assert "is not in the log of 2 events" in cli("prove", "log", "0" * 64, code=1)
+    assert "is not in the log of 3 events" in cli("prove", "log", "0" * 64, code=1)
     cli("init", "empty", "--origin", ORIGIN)
     assert "none is signed yet" in cli("checkpoint", "empty", code=1)
     assert "none is signed yet" in cli("prove", "empty", EVENT_IDS[0], code=1)
@@ -298,11 +271,11 @@ def test_a_broken_state_of_an_audit_is_not_the_logs_fault(
 def test_the_evidence_of_a_fork_convinces_a_stranger(cli: Cli, here: Path, log: str) -> None:
     cli("publish", "log")
     key = read_key(here / "log" / "log.key").key
-    head = Checkpoint(origin=ORIGIN, size=2, root=Hash(bytes(32)))
+    head = Checkpoint(origin=ORIGIN, size=3, root=Hash(bytes(32)))
     (here / "old").write_bytes(sign_checkpoint(head, key))
     kept = ("--evidence", "fork.json", "--verdict", "verdict.json")
     said = cli("audit", "log", "--key", log, "--since", "old", *kept, code=1)
-    assert said.startswith("translog: log 'example.com/log' forked: it has two roots for 2 entries")
+    assert said.startswith("translog: log 'example.com/log' forked: it has two roots for 3 entries")
     assert (here / "fork.json").read_text() in said
     verdict = json.loads((here / "verdict.json").read_bytes())
     assert (verdict["ok"], verdict["size"], verdict["error"]["code"]) == (False, 0, "inconsistent")
@@ -310,7 +283,7 @@ def test_the_evidence_of_a_fork_convinces_a_stranger(cli: Cli, here: Path, log: 
     (found,) = cli("evidence", "verify", "fork.json", "--key", log, "--json")
     assert (found["proved"], found["grade"], found["accused"]) == (True, "proof", [log])
     assert "proved" in cli("evidence", "verify", "fork.json", "--key", log)
-    edited = (here / "fork.json").read_bytes().replace(b"\\n2\\n", b"\\n3\\n", 1)
+    edited = (here / "fork.json").read_bytes().replace(b"\\n3\\n", b"\\n4\\n", 1)
     (here / "edited.json").write_bytes(edited)
     both = ("evidence", "verify", "edited.json", "fork.json", "--key", log)
     refused, kept_ = cli(*both, "--json", code=1)
@@ -339,19 +312,19 @@ def test_an_audit_says_what_it_did_not_look_at(cli: Cli, here: Path, log: str) -
     cli("export", "log", "out")
     options = ("--depth", "signatures", "--compare", "out", "--verdict", "verdict.json")
     said = cli("audit", "log", "--key", log, *options)
-    assert "Compared  out, the same up to 2" in said
+    assert "Compared  out, the same up to 3" in said
     verdict = json.loads((here / "verdict.json").read_bytes())
-    assert (verdict["ok"], verdict["from_size"], verdict["size"]) == (True, 0, 2)
+    assert (verdict["ok"], verdict["from_size"], verdict["size"]) == (True, 0, 3)
     assert verdict["trusted"] == {"logs": [log], "witnesses": [], "quorum": None}
-    assert verdict["copies"] == [{"place": "out", "size": 2, "same_until": 2}]
+    assert verdict["copies"] == [{"place": "out", "size": 3, "same_until": 3}]
     assert "what the entries are about: no content was read" in verdict["not_checked"]
     assert verdict["checkpoint"] == (here / "out" / "checkpoint").read_text()
-    tile = here / "out" / "tile" / "0" / "000.p" / "2"
+    tile = here / "out" / "tile" / "0" / "000.p" / "3"
     tile.write_bytes(tile.read_bytes()[::-1])
-    assert "out: tile/0/000.p/2 has" in cli("audit", "log", "--key", log, *options, code=1)
+    assert "out: tile/0/000.p/3 has" in cli("audit", "log", "--key", log, *options, code=1)
     tile.unlink()
     said = cli("audit", "log", "--key", log, *options, code=1)
-    assert "tile/0/000.p/2 is not published" in said
+    assert "tile/0/000.p/3 is not published" in said
     assert json.loads((here / "verdict.json").read_bytes())["error"]["code"] == "not-found"
 
 
@@ -386,9 +359,9 @@ def test_where_an_audit_begins_is_said_once(cli: Cli, here: Path, log: str) -> N
     cli("publish", "log")
     for since in ("old", "proof"):
         found = cli("audit", "log", "--key", log, "--since", since, "--json")[0]
-        assert (found["from_size"], found["size"]) == (2, 3)
+        assert (found["from_size"], found["size"]) == (3, 5)
     found = cli("audit", "log", "--key", log, "--until", "old", "--json")[0]
-    assert (found["from_size"], found["size"], found["checkpoint"]) == (0, 2, old)
+    assert (found["from_size"], found["size"], found["checkpoint"]) == (0, 3, old)
 
 
 def test_a_key_that_others_can_read_is_refused(cli: Cli, here: Path, log: str) -> None:
@@ -412,10 +385,10 @@ def test_a_database_put_back_from_a_backup_is_not_signed_for(
         (here / "log" / name).unlink(missing_ok=True)
     shutil.copy(here / "copy" / "log.db", here / "log" / "log.db")
     said = cli_error(["publish", "log"], 1)
-    assert "database is at size 2, and a head of size 3 was signed" in said
+    assert "database is at size 3, and a head of size 5 was signed" in said
     assert "Put back the newest database" in said
     assert "begin a new log under a new origin" in said
-    assert "a head of size 3 was signed, and the database is at size 2" in cli_error(
+    assert "a head of size 5 was signed, and the database is at size 3" in cli_error(
         ["fsck", "log"], 1
     )
     assert cli_error(["add", "log", "more"], 1) == said
@@ -538,7 +511,7 @@ def test_the_tour_over_http(cli: Cli, here: Path) -> None:
         assert [each["error"]["code"] for each in refused] == ["unknown-key"] * 2
         cli("keys", "allow", "log", "pith.science")  # beside the server, which sees it
         added = cli("add", url, "paper.bundle.json", "event.json", "--json")
-        assert [each["index"] for each in added] == [0, 1, 0]
+        assert [each["index"] for each in added] == [1, 2, 1]
         assert [each["duplicate"] for each in added] == [False, False, True]
         (here / "lines").write_bytes((canonical(real_events()[1]) + b"\n") * 1000 + b"{]")
         assert "0 added, 1,000 there before, 1 refused" in cli("add", url, "lines", code=1)
@@ -547,20 +520,20 @@ def test_the_tour_over_http(cli: Cli, here: Path) -> None:
         assert "add through its server's URL" in said
         assert cli("publish", "log", code=3) == said
         state = ["--key", vkey, "--state", "state", "--json"]
-        while cli("audit", url, *state)[0]["size"] < 2:
+        while cli("audit", url, *state)[0]["size"] < 3:
             pass  # until the next head is signed
         checkpoint = cli("checkpoint", url)
         assert checkpoint == cli("checkpoint", "log")
         assert cli("prove", url, EVENT_IDS[1]) == cli("prove", "log", EVENT_IDS[1])
         assert "answered 404" in cli("prove", url, "0" * 64, code=1)
-        assert cli("fsck", "log", "--json")[0]["size"] == 2
-        assert cli("export", "log", "out", "--base-url", url, "--json")[0]["size"] == 2
+        assert cli("fsck", "log", "--json")[0]["size"] == 3
+        assert cli("export", "log", "out", "--base-url", url, "--json")[0]["size"] == 3
         with Client(url) as client:
             for file in Path("out").rglob("*"):
                 if file.is_file():
                     path = file.relative_to("out").as_posix()
                     assert client.get(path, 1 << 24) == file.read_bytes(), path
         cli("backup", "log", "copy")
-        assert cli("fsck", "copy", "--json")[0]["size"] == 2
+        assert cli("fsck", "copy", "--json")[0]["size"] == 3
     assert "Connection refused" in cli("checkpoint", url, code=3)
     assert cli("checkpoint", "log") == checkpoint

@@ -13,6 +13,7 @@ from tests.unit.pith.test_quick import is_told_quickly, whole
 from translog.errors import MalformedError, TranslogError
 from translog.formats.canonical import canonical, canonical_without, parse, parse_apart
 from translog.pith import bundle, event
+from translog.pith.kinds import correction
 from translog.pith.merge import merge
 
 LIMIT = 1 << 20
@@ -239,6 +240,16 @@ POOL = [
     note_event(ALICE, payload=attested(ALICE.public_key, 4), supersedes=[first["event_id"]]),
     note_event(BOB, payload=attested(BOB.public_key, 5), supersedes=[first["event_id"]]),
     note_event(MALLORY),
+    *(
+        note_event(
+            key,
+            event_type="correction",
+            payload=correction.build(
+                action="retraction", corrected_event=first["event_id"], reason="no"
+            ),
+        )
+        for key in (ALICE, BOB)
+    ),
     note_event(ALICE, event_type="something_later"),
     note_event(ALICE, subject_pith_number=NUMBER[:-1] + "A"),
     {**first, "event_id": "sha256:" + "0" * 64},

@@ -93,7 +93,7 @@ def created(number: int, key: SigningKey = KEY) -> dict[str, Any]:
         "source_id": about["source"]["id"],
         "source_version": 1,
     }
-    return _signed("record_created", "record", pith_number(about), payload, key)
+    return signed("record_created", "record", pith_number(about), payload, key)
 
 
 def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def snapshot(number: int, key: SigningKey = KEY, items: int = 5) -> dict[str, An
     claims["count"] = len(claims["items"])
     claims["snapshot_sha256"] = _rows_sha256(claims["items"])
     payload["graph_snapshot"]["author_claims"]["snapshot_sha256"] = _rows_sha256([])
-    return _signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
+    return signed("graph_snapshot", "graph", pith_number(record(number)), payload, key)
 
 
 def signed_again(event_: dict[str, Any], nonce: int) -> dict[str, Any]:
@@ -160,9 +160,10 @@ def _words(random_: random.Random, count: int) -> str:
     )
 
 
-def _signed(
+def signed(
     event_type: str, target: str, subject: str, payload: dict[str, Any], key: SigningKey
 ) -> dict[str, Any]:
+    """Return a signed event of any type."""
     draft = {
         "event_type": event_type,
         "subject_pith_number": subject,

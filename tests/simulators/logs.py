@@ -16,6 +16,7 @@ from translog.log.intake import Admitted
 from translog.log.sequencer import Sequencer
 from translog.log.writer import Writer, open_writer
 from translog.pith.event import KNOWN_TYPES
+from translog.pith.permits import ONLY_BY_LOGS
 from translog.store import database
 from translog.store.bodies import Packer
 
@@ -27,7 +28,9 @@ def new_log(path: Path) -> LogDirectory:
     """Make a log in which the simulators' key may write anything."""
     made = directory.create(path, ORIGIN, NOW)
     with closing(database.open_editor(made.database)) as db:
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=KNOWN_TYPES, now=NOW)
+        registry.allow(
+            db, PITH_KEY, signer_id=SIGNER_ID, event_types=KNOWN_TYPES - ONLY_BY_LOGS, now=NOW
+        )
     return made
 
 

@@ -1,17 +1,25 @@
 """A payload of every type that is about a record, right in all it says, and different by number."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from tests.simulators.events import PITH_KEY, SIGNER_ID, real_bundle
+from translog.formats.keys import SigningKey
 from translog.formats.strict import format_base64
+from translog.pith.key import PithKey
 from translog.pith.kinds import (
     author_attestation,
     block,
     citation_signature,
     correction,
+    decisions,
     graph_snapshot,
+    key_rotated,
     mirror_hint,
+    record_mirrored,
     replication_record,
     storage_attestation,
 )
@@ -95,6 +103,38 @@ def anchored(number: int = 0, digest: bytes = bytes(32)) -> dict[str, Any]:
 
 def beacon(number: int = 0) -> dict[str, Any]:
     return {"network": "regtest", **block.build_block(number, number.to_bytes(80, "little"))}
+
+
+def record_mirrored_by_us() -> dict[str, Any]:
+    real = json.loads(real_bundle())
+    return record_mirrored.build(
+        pith_number=real["pith_number"],
+        source_aliases=real["source_aliases"],
+        bundle_sha256=bytes.fromhex(real["bundle_signature"]["bundle_sha256"]),
+        bundle_key_fingerprint=real["bundle_signature"]["public_key_fingerprint"],
+        source_url="https://pith.science",
+    )
+
+
+def allowed(key: PithKey = PITH_KEY, **changes: Any) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "signer_id": SIGNER_ID,
+        "event_types": ["author_attestation", "correction"],
+        "held_types": ["correction"],
+        "subjects": [f"pith:2024:{SUFFIX}"],
+    }
+    return decisions.build_allowed(key=key, **(wanted | changes))
+
+
+def judged(reason: str = "", event_id: str = f"sha256:{'0' * 64}") -> dict[str, Any]:
+    return decisions.build_judged(
+        event_id=event_id, fingerprint=PITH_KEY.fingerprint, reason=reason
+    )
+
+
+def rotated(old: SigningKey, new: SigningKey) -> dict[str, Any]:
+    key = replace(PITH_KEY, public_key=new.public_key, key_id="example-2027")
+    return key_rotated.build(old_public_key=old.public_key, new=key, new_signing_key=new)
 
 
 PAYLOADS: Mapping[str, Callable[[int], dict[str, Any]]] = {

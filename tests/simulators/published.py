@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from tests.simulators.events import KEY, PITH_KEY, SIGNED_AT, created, signer
+from tests.simulators.events import KEY, PITH_KEY, created, record, signed
 from tests.simulators.payloads import attested
 from translog.formats.entry import Entry
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner
 from translog.pith import event
 from translog.pith.key import PithKey
+from translog.pith.record import pith_number
 from translog.testing import published
 from translog.testing.published import Published
 
@@ -19,21 +20,21 @@ LOG_KEY = SigningKey(bytes([7]) * 32)
 VERIFIER = NoteSigner(name=ORIGIN, key=LOG_KEY).verifier
 
 
+SMALL = 1_000_000  # papers from here on are small events
+
+
 @cache
 def small_event(number: int, key: SigningKey = KEY) -> event.Event:
-    """Return a signed event that is cheap to make and to check."""
-    draft = {
-        "event_type": "author_attestation",
-        "subject_pith_number": "pith:2024:HAMJZSQVKL4VHWOAINCHUE26II",
-        "target": "record",
-        "payload": attested(key.public_key, number),
-        "signer": signer(key),
-        "created_at": "2026-06-01T00:00:00Z",
-        "supersedes": [],
-        "prev_event": None,
-        "schema_version": "1.0",
-    }
-    return event.from_value(event.sign(draft, key, SIGNED_AT))
+    """Return a signed event that needs no other before it: it creates a record like no other's."""
+    return event.from_value(created(SMALL + number, key))
+
+
+@cache
+def attestation_event(number: int, paper: int = SMALL) -> event.Event:
+    """Return a signed event about the record of a paper: there can be many."""
+    payload = attested(KEY.public_key, number)
+    about = pith_number(record(paper))
+    return event.from_value(signed("author_attestation", "record", about, payload, KEY))
 
 
 @cache

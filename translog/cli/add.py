@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from translog.cli.exits import FAILED
 from translog.cli.output import Output, Progress, json_option
 from translog.cli.reading import Item, read_items
-from translog.cli.sending import Added, Answer, Send, Wait, opened, refused
+from translog.cli.sending import Added, Answer, Refused, Send, Wait, Waits, opened, refused
 from translog.errors import MissingError, UnavailableError
 
 BATCH_EVENTS = 256
@@ -39,7 +39,7 @@ def add(ctx: click.Context, log: str, names: tuple[str, ...]) -> None:
     """
     output: Output = ctx.obj
     tally = _Tally(output)
-    with opened(log) as send, _bar(output, names) as progress:
+    with opened(log) as (send, _), _bar(output, names) as progress:
         waiting: deque[tuple[list[Item], Wait]] = deque()
         for batch in _batches(names, progress):
             waiting.append((batch, _send(send, batch)))
@@ -122,6 +122,7 @@ class _Tally:
         self.added = 0
         self.duplicates = 0
         self.refused = 0
+        self.held = 0
 
     def count(self, batch: list[Item], wait: Wait) -> None:
         """Wait for a batch's answers.
@@ -135,6 +136,8 @@ class _Tally:
             if isinstance(answer, Added):
                 self.duplicates += answer.duplicate
                 self.added += not answer.duplicate
+            elif isinstance(answer, Waits):
+                self.held += 1
             elif answer.stops:
                 raise UnavailableError(
                     f"{item.where}: {answer.detail}. {self.added + self.duplicates} events before"
@@ -147,8 +150,13 @@ class _Tally:
     def _show(self, where: str, answer: Answer) -> None:
         output = self._output
         if output.json:
-            said = asdict(answer) if isinstance(answer, Added) else {"error": asdict(answer)}
-            output.value({"where": where, **said})
+            output.value({"where": where, **_said(answer)})
+        elif isinstance(answer, Waits):
+            output.line(
+                f"{where}: {answer.event_id} waits until the log's operator accepts it",
+                mark="held       ",
+                style="doubt",
+            )
         elif not isinstance(answer, Added):
             output.line(f"{where}: {answer.code}: {answer.detail}", mark="refused    ", style="bad")
         elif self.added + self.duplicates <= SHOWN:
@@ -160,6 +168,14 @@ class _Tally:
     def show(self) -> None:
         """Print the sums, for people: programs can count lines."""
         if not self._output.json:
+            held = f", {self.held:,} held" if self.held else ""
             self._output.line(
-                f"{self.added:,} added, {self.duplicates:,} there before, {self.refused:,} refused"
+                f"{self.added:,} added, {self.duplicates:,} there before,"
+                f" {self.refused:,} refused{held}"
             )
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Refused):
+        return {"error": asdict(answer)}
+    return asdict(answer) | ({"held": True} if isinstance(answer, Waits) else {})

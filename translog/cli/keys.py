@@ -3,27 +3,33 @@
 import json
 import secrets
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from translog.cli.keyring import KEY, PublicKey
-from translog.cli.output import Output, json_option
-from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL
-from translog.cli.places import answering, base_url_of, find_log, now
+from translog.cli.keyring import KEY, LOG_KEY, PublicKey
+from translog.cli.output import Output, counted, json_option
+from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL, NUMBER
+from translog.cli.permits import DEFAULT_TYPES, rows_of, value_of
+from translog.cli.places import answering, base_url_of, find_log, now, published
+from translog.cli.settling import decide
 from translog.formats.cosignature import CosigningKey
 from translog.formats.keys import SEED_BYTES
 from translog.formats.note import Verifier
-from translog.log import registry
-from translog.log.directory import open_reader
-from translog.pith.event import KNOWN_TYPES, RECORD_TYPES
+from translog.log import decisions, registry
+from translog.log.directory import LogDirectory, open_reader
+from translog.pith.event import KNOWN_TYPES
 from translog.pith.key import PithKey
-from translog.store import database
+from translog.pith.kinds.decisions import build_allowed
+from translog.pith.permits import ONLY_BY_LOGS
 from translog.store.database import snapshot
 from translog.store.keys import read_key, write_key
-from translog.store.registry import SignerRow, read_signers
+from translog.store.registry import read_signers
+from translog.verify.registry import replay
+
+REASON = click.option(
+    "--reason", metavar="TEXT", default="", help="Why, in words. It stands in the log."
+)
 
 
 @click.group(short_help="Make keys, and say which may write to a log.", no_args_is_help=True)
@@ -142,49 +148,140 @@ def ml_dsa_44(output: Output, directory: str) -> None:
     type=LABEL,
     multiple=True,
     help="An event type it may write. Give it again for each."
-    "  [default: every known type of event about a record]",
+    "  [default: every known type of event about a record, and key_rotated]",
+)
+@click.option(
+    "--hold",
+    metavar="TYPE",
+    type=LABEL,
+    multiple=True,
+    help="A type it may write, and whose events wait until they are accepted: `translog held`.",
+)
+@click.option(
+    "--subject",
+    "subjects",
+    metavar="NUMBER",
+    type=NUMBER,
+    multiple=True,
+    help="The Pith Number of a record it may write about.  [default: any record]",
 )
 @json_option
 @click.pass_obj
 def allow(
-    output: Output, directory: str, key: PublicKey, signer_id: str | None, types: tuple[str, ...]
+    output: Output,
+    directory: str,
+    key: PublicKey,
+    signer_id: str | None,
+    types: tuple[str, ...],
+    hold: tuple[str, ...],
+    subjects: tuple[str, ...],
 ) -> None:
-    """Let KEY write to the log in DIR, from the next batch on, also while it is served.
+    """Let KEY write to the log in DIR, once the log has said so, also while it is served.
 
-    Allowing a key again replaces what it may do, and takes back a revocation.
+    The decision is an event in the log, signed with the log's own key, and has its effect from
+    there on. Allowing a key again replaces what it may do, and takes back a revocation.
     """
     log = find_log(directory)
     pith = key.as_pith()
-    for unknown in sorted(set(types) - KNOWN_TYPES):
-        known = ", ".join(sorted(KNOWN_TYPES))
+    for unknown in sorted({*types, *hold} - KNOWN_TYPES):
+        known = ", ".join(sorted(KNOWN_TYPES - ONLY_BY_LOGS))
         output.note(
             f"{unknown!r} is no type that this version knows ({known}); allowed all the same"
         )
-    with closing(database.open_editor(log.database)) as db:
-        row = registry.allow(
-            db,
-            pith,
-            signer_id=signer_id or pith.signer_id or pith.fingerprint,
-            event_types=types or RECORD_TYPES,
-            now=now(),
-        )
-    output.result(_value(row), _rows(row))
+    payload = build_allowed(
+        key=pith,
+        signer_id=signer_id or pith.signer_id or pith.fingerprint,
+        event_types={*(types or () if types or hold else DEFAULT_TYPES), *hold},
+        held_types=hold,
+        subjects=subjects or None,
+    )
+    decide(log, lambda db: decisions.allow(db, payload, now=now()))
+    _show_row(output, log, pith.fingerprint)
 
 
 @keys.command(short_help="Let a key write no more.")
 @click.argument("directory", metavar="DIR")
 @click.argument("fingerprint", metavar="FINGERPRINT", type=FINGERPRINT)
+@REASON
 @json_option
 @click.pass_obj
-def revoke(output: Output, directory: str, fingerprint: str) -> None:
-    """Let the key FINGERPRINT write no more, from the next batch on, also while it is served.
+def revoke(output: Output, directory: str, fingerprint: str, reason: str) -> None:
+    """Let the key FINGERPRINT write no more, once the log has said so, also while it is served.
 
-    What it wrote stays in the log for ever; whether to believe it is for those who read it.
+    What it wrote stays in the log for ever, and counts. Of a key that was stolen, say so:
+    `translog keys compromised`.
     """
     log = find_log(directory)
-    with closing(database.open_editor(log.database)) as db, answering():
-        row = registry.revoke(db, fingerprint, now=now())
-    output.result(_value(row), _rows(row))
+    decide(log, lambda db: decisions.revoke(db, fingerprint, reason, now=now()))
+    _show_row(output, log, fingerprint)
+
+
+@keys.command(short_help="Say since when a key is in other hands.")
+@click.argument("directory", metavar="DIR")
+@click.argument("fingerprint", metavar="FINGERPRINT", type=FINGERPRINT)
+@click.option(
+    "--since",
+    metavar="INDEX",
+    type=click.IntRange(min=0),
+    required=True,
+    help="The first entry of the log for which the key's holder may not stand.",
+)
+@REASON
+@json_option
+@click.pass_obj
+def compromised(output: Output, directory: str, fingerprint: str, since: int, reason: str) -> None:
+    """Say that others may have used the key FINGERPRINT, since entry INDEX of the log in DIR.
+
+    It writes no more and is never allowed again. What it wrote from that entry on stays in the
+    log, and counts for nothing in the records' states: bundles say so, and show the decision.
+    """
+    log = find_log(directory)
+    decide(log, lambda db: decisions.disown(db, fingerprint, since, reason, now=now()))
+    _show_row(output, log, fingerprint)
+
+
+def _show_row(output: Output, log: LogDirectory, fingerprint: str) -> None:
+    with closing(open_reader(log)) as db:
+        row = registry.read_row(db, fingerprint)
+    output.result(value_of(row), rows_of(row))
+
+
+@keys.command(short_help="Check who was allowed what, from the log itself.")
+@click.argument("log", metavar="URL|DIR")
+@click.option(
+    "--key",
+    type=LOG_KEY,
+    metavar="VKEY",
+    required=True,
+    help="The log's key, or a file that holds it.",
+)
+@json_option
+@click.pass_obj
+def check(output: Output, log: str, key: Verifier) -> None:
+    """Audit the whole LOG, and hold every entry to what the log had said before it.
+
+    Who may write is decided by events in the log. So anyone can compute the registry of keys
+    again: this ends with 1 at the first entry whose key was not allowed it, or not any more.
+    """
+    with published(log) as fetch, output.progress("checking") as progress, answering():
+        found, state = replay(
+            fetch, key, progress=lambda done: progress(done.size, done.checkpoint.size)
+        )
+    rows = sorted(found.permits.values(), key=lambda row: row.allowed_index or 0)
+    output.result(
+        {
+            "origin": key.name,
+            "size": state.size,
+            "decisions": found.decisions,
+            "keys": [value_of(row) for row in rows],
+        },
+        [
+            ("Log", key.name),
+            ("Checked", f"{state.size:,} entries, each of a key that was allowed it then"),
+            ("Decided", counted(found.decisions, "time")),
+            *[("Key", f"{row.key.fingerprint}, {row.signer_id}") for row in rows],
+        ],
+    )
 
 
 @keys.command("list", short_help="List the keys of a log's registry.")
@@ -202,46 +299,12 @@ def list_(output: Output, directory: str) -> None:
     own = [row.key.public_key == log.verifier.public_key for row in rows]
     if output.json:
         listed = zip(rows, own, strict=True)
-        output.value({"keys": [{**_value(row), "own": is_own} for row, is_own in listed]})
+        output.value({"keys": [{**value_of(row), "own": is_own} for row, is_own in listed]})
         return
     for row, is_own in zip(rows, own, strict=True):
-        output.rows(_rows(row))
+        output.rows(rows_of(row))
         output.line(
             "           what the log itself states: this is its own key\n" if is_own else ""
         )
     if all(own):
         output.line("nobody else may write to this log: `translog keys allow` says who may")
-
-
-def _value(row: SignerRow) -> dict[str, Any]:
-    return {
-        "fingerprint": row.key.fingerprint,
-        "signer_id": row.signer_id,
-        "event_types": sorted(row.event_types),
-        "allowed_at": _time(row.allowed_at),
-        "revoked_at": None if row.revoked_at is None else _time(row.revoked_at),
-        "public_key": row.key.to_json(),
-    }
-
-
-def _rows(row: SignerRow) -> list[tuple[str, str]]:
-    every = row.event_types == RECORD_TYPES
-    rows = [
-        ("Key", row.key.fingerprint),
-        ("Name", f"{row.signer_id} ({row.key.key_id})"),
-        (
-            "May write",
-            "every known type of event about a record"
-            if every
-            else ", ".join(sorted(row.event_types)),
-        ),
-        ("Allowed", _time(row.allowed_at)),
-    ]
-    if row.revoked_at is not None:
-        rows[2] = ("Wrote", rows[2][1])
-        rows.append(("Revoked", _time(row.revoked_at)))
-    return rows
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

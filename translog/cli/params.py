@@ -10,6 +10,7 @@ from translog.errors import MalformedError
 from translog.formats.checkpoint import check_origin
 from translog.formats.note import check_name
 from translog.pith import shape
+from translog.pith.record import parse_pith_number
 
 MAX_SECONDS = 86_400.0
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
@@ -60,6 +61,10 @@ def _event_id(text: str) -> bytes:
     return bytes.fromhex(match[1])
 
 
+def _time(text: str) -> str:
+    return shape.seconds({"time": text}, "time", "argument")
+
+
 def _seconds(text: str) -> float:
     match = _SECONDS.fullmatch(text)
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
@@ -102,3 +107,5 @@ SECONDS = Parsed("time", _seconds)
 LISTEN = Parsed("host:port", _listen)
 URL = Parsed("url", _url)
 FINGERPRINT = Parsed("fingerprint", _fingerprint)
+NUMBER = Parsed("number", lambda text: str(parse_pith_number(text)))
+TIME = Parsed("time", _time)

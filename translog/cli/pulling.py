@@ -10,7 +10,8 @@ from typing import NamedTuple
 from translog.cli.output import Output, counted
 from translog.cli.params import is_url
 from translog.cli.places import now
-from translog.cli.sending import Added, Answer, Refused, Send, opened
+from translog.cli.sending import Added, Answer, Opened, Refused, opened
+from translog.cli.settling import settle
 from translog.errors import MissingError, TranslogError, UnavailableError
 from translog.formats.published import Fetch
 from translog.log import mirrors
@@ -48,11 +49,11 @@ def pull(output: Output, log: LogDirectory, names: Sequence[str], server: str | 
         db = stack.enter_context(closing(open_sources(log)))
         wanted = [mirrors.find(db, name) for name in names] or rows.read_sources(db)
         editor = stack.enter_context(closing(database.open_editor(log.database)))
-        send = stack.enter_context(opened(server or str(log.path)))
+        to = stack.enter_context(opened(server or str(log.path)))
         tally = _Tally(output, log.path / "evidence")
         for source in wanted:
             with _opened(source) as place:
-                _Pull(source, place, db, editor, send, tally).run()
+                _Pull(source, place, db, editor, to, tally).run()
     tally.show()
     return not tally.failed
 
@@ -86,7 +87,7 @@ class _Pull(NamedTuple):
     place: _Place
     db: Connection
     editor: Connection
-    send: Send
+    to: Opened
     tally: "_Tally"
 
     def run(self) -> None:
@@ -138,12 +139,17 @@ class _Pull(NamedTuple):
         """Have the events of some records logged; those records of which all are."""
         for pulled in batch:
             mirrors.allow_signers(self.editor, pulled.bundle, self.source, now=now())
-        answers = iter(self.send([event for pulled in batch for event in pulled.events])())
-        return [
+        settle(self.editor, self.to.writer)
+        answers = iter(self.to.send([event for pulled in batch for event in pulled.events])())
+        logged = [
             pulled
             for pulled in batch
             if self._is_logged(pulled, list(islice(answers, len(pulled.events))))
         ]
+        for pulled in logged:
+            mirrors.state_names(self.editor, pulled.bundle, self.source, now=now())
+        settle(self.editor, self.to.writer)
+        return logged
 
     def _is_logged(self, pulled: Pulled, answers: Sequence[Answer]) -> bool:
         number = pulled.bundle.pith_number

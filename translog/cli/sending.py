@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from translog.cli.params import is_url
 from translog.cli.places import find_log, now
 from translog.errors import BusyError, MalformedError, TranslogError, UnavailableError
 from translog.formats import canonical
 from translog.formats.strict import is_size, shown
-from translog.log.pipeline import Result
-from translog.log.writer import open_writer
+from translog.log.moderation import Held
+from translog.log.sequencer import Result
+from translog.log.writer import Writer, open_writer
 from translog.net.client import Client
 from translog.pith.shape import is_event_id
 
@@ -44,19 +45,38 @@ class Refused:
         return self.code in (UnavailableError.code, BusyError.code)
 
 
-Answer = Added | Refused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """An event that is right, and waits until the log's operator accepts it."""
+
+    event_id: str
+
+
+Answer = Added | Waits | Refused
 Wait = Callable[[], list[Answer]]
 Send = Callable[[Sequence[bytes]], Wait]
 """Send a batch; what is returned waits for one answer an event, in order."""
 
 
+class Opened(NamedTuple):
+    """A log that takes events.
+
+    Attributes:
+        send: to it.
+        writer: who logs them, where that is this process.
+    """
+
+    send: Send
+    writer: Writer | None
+
+
 @contextmanager
-def opened(place: str) -> Iterator[Send]:
+def opened(place: str) -> Iterator[Opened]:
     """Open a log for adding, while the block runs. One in a directory is published at its end."""
     if is_url(place):
         # One thread: batches arrive in the order of the events.
         with Client(place) as client, ThreadPoolExecutor(1) as pool:
-            yield lambda events: pool.submit(_post, client, events).result
+            yield Opened(lambda events: pool.submit(_post, client, events).result, None)
         return
     with open_writer(find_log(place), now) as writer:
 
@@ -75,7 +95,7 @@ def opened(place: str) -> Iterator[Send]:
             writer.submit(events, deliver)
             return wait
 
-        yield send
+        yield Opened(send, writer)
 
 
 def refused(error: TranslogError) -> Refused:
@@ -85,6 +105,8 @@ def refused(error: TranslogError) -> Refused:
 def _answer(result: Result) -> Answer:
     if isinstance(result, TranslogError):
         return refused(result)
+    if isinstance(result, Held):
+        return Waits(event_id=result.event_id)
     return Added(
         index=result.index,
         event_id=result.event_id,
@@ -110,6 +132,8 @@ def _read(line: bytes) -> Answer:
     error = value.get("error")
     if type(error) is dict:
         return Refused(code=_text(error, "code"), detail=_text(error, "detail"))
+    if value.get("held") is True and is_event_id(value.get("event_id")):
+        return Waits(event_id=value["event_id"])
     if (
         not is_size(value.get("index"))
         or not is_event_id(value.get("event_id"))

@@ -4,7 +4,7 @@ A bundle is a function of the record, the checkpoint and the state of anchors: w
 under the same gets the same bytes. Any mirror with the same events and keys gets the same state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,13 +13,15 @@ from translog.errors import AmbiguousError, MalformedError, MissingError, TooLar
 from translog.formats.entry import Entry
 from translog.formats.note import NoteSigner
 from translog.log import reader
+from translog.log.listing import listed_keys
 from translog.log.registry import pith_key
 from translog.log.timestamps import proofs_of
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
-from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, parse_pith_number
-from translog.store import log, registry
+from translog.pith.kinds import record_mirrored
+from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, aliases, parse_pith_number
+from translog.store import log
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
 
@@ -45,17 +47,16 @@ def bundle(
     """
     found = _events(db, size, suffix)
     number = _one_number(suffix, [event for _, event in found])
+    names = stated_aliases(number, [event for _, event in found])
     found = [(leaf, event) for leaf, event in found if event["subject_pith_number"] == number]
-    events = [event for _, event in found]
-    keys = [row.key for row in registry.read_signers(db) if _signed_any(row, events)]
-    own = pith_key(signer.verifier, base_url)
-    others = [key for key in keys if key.public_key != own.public_key]
+    placed = [(leaf.leaf_index, event) for leaf, event in found]
     proofs = proofs_of(db, [leaf for leaf, _ in found], signer.verifier)
     make = partial(
         build_bundle,
         pith_number=number,
-        events=events,
-        keys=[*others, own],
+        events=[event for _, event in found],
+        keys=listed_keys(db, size, placed, pith_key(signer.verifier, base_url)),
+        source_aliases=names,
         built_at=_time(max(log.read_signed_at(db, size), proofs.changed_at)),
         base_url=base_url,
         mirror_hints=[],
@@ -68,6 +69,7 @@ def bundle(
 
 
 def _events(db: Connection, size: int, suffix: str) -> list[tuple[log.Leaf, dict[str, Any]]]:
+    """Return what may be about a record, each event with its leaf."""
     if len(suffix) not in (*SHORT_CHARS, SUFFIX_CHARS):
         raise MalformedError(
             f"Pith Number {suffix[:40]!r} has {len(suffix)} characters,"
@@ -117,8 +119,29 @@ def _one_number(suffix: str, events: Sequence[dict[str, Any]]) -> str:
     return found[0]
 
 
-def _signed_any(row: registry.SignerRow, events: Sequence[dict[str, Any]]) -> bool:
-    return any(event["signer"]["public_key_fingerprint"] == row.key.fingerprint for event in events)
+def stated_aliases(number: str, events: Sequence[Mapping[str, Any]]) -> list[dict[str, str]] | None:
+    """Return the names of a mirrored record as its source gave them, if the log has stated them.
+
+    The first statement counts, so that what was served once is served for ever; and one of other
+    names than the record's counts for nothing: nobody would read a bundle with those.
+    """
+    stated = [
+        event["payload"]["source_aliases"]
+        for event in events
+        if event["event_type"] == record_mirrored.TYPE and event["payload"]["pith_number"] == number
+    ]
+    if not stated:
+        return None
+    records = (
+        event["payload"]["canonical_record"]
+        for event in events
+        if event["event_type"] == RECORD_CREATED and event["subject_pith_number"] == number
+    )
+    names = [(each["alias_kind"], each["alias_value"]) for each in aliases(next(records), "")]
+    for found in stated:
+        if [(each["alias_kind"], each["alias_value"]) for each in found] == names:
+            return list(found)
+    return None
 
 
 def _time(seconds: int) -> str:

@@ -205,8 +205,12 @@ class _Bundles:
 
 
 def _subject(leaf: log.Leaf, content: bytes) -> str:
-    signature = Entry.parse(leaf.entry).signature
-    return str(restore(content, signature, from_micros(leaf.signed_at))["subject_pith_number"])
+    """Return the record that a leaf is about, if it is about one: its bundle changes with it."""
+    value = restore(content, Entry.parse(leaf.entry).signature, from_micros(leaf.signed_at))
+    subject = lookup.found_under(
+        value["event_type"], value["subject_pith_number"], value["payload"]
+    )
+    return str(subject)
 
 
 class _Writer:

@@ -238,7 +238,8 @@ def _check_leaf(leaf: log.Leaf, ring: Ring) -> set[tuple[int, int]]:
     if public_key is None:
         raise MalformedError(f"key with SHA-256 {entry.key_sha256.hex()} is not in the registry")
     events.verify(event, public_key)
-    prefixes = {lookup.of_hash(entry.content_sha256), lookup.of_subject(event.subject)}
+    payload = event.value["payload"]
+    prefixes = lookup.all_of(entry.content_sha256, event.event_type, event.subject, payload)
     return {(prefix, leaf.leaf_index) for prefix in prefixes}
 
 
@@ -303,11 +304,10 @@ def _name_stray_lookup(db: Connection, size: int) -> None:
         if not leaves:
             raise VerificationError(f"{name}: there is no such leaf")
         entry = Entry.parse(leaves[0].entry)
-        if prefix == lookup.of_hash(entry.content_sha256):
-            continue
         content = unpack(leaves[0].body, limit=events.MAX_EVENT_BYTES)
         value = events.restore(content, entry.signature, from_micros(leaves[0].signed_at))
-        if prefix != lookup.of_subject(value["subject_pith_number"]):
+        about = (value["event_type"], value["subject_pith_number"], value["payload"])
+        if prefix not in lookup.all_of(entry.content_sha256, *about):
             raise VerificationError(f"{name}: neither that leaf's event nor its subject is there")
     raise VerificationError("lookups: a row is in more than one of the tables")
 

@@ -1,7 +1,9 @@
 """What an event must be to be logged: everything is checked here, before anything is written.
 
-Spec: docs/formats/event.md. In order: size, JSON, shape, hash and id; the key, the type and the
-name it may write; signature; subject. Pure but for the compressor: no database, no clock.
+Spec: docs/formats/event.md, docs/formats/registry.md. In order: size, JSON, shape, hash and id; the
+key, the type, the name and the subject it may write; signature; subject and payload. Pure but for
+the compressor: no database, no clock. What only the log itself can tell (`sequencer`) is left to
+when the event's turn comes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,15 +17,34 @@ from translog.log.registry import Registry
 from translog.pith import event as events
 from translog.pith import quick
 from translog.pith.event import Event
+from translog.pith.merge import replaced
+from translog.pith.permits import ONLY_BY_LOGS
 from translog.pith.quick import Created
 from translog.pith.signature import verify_signed
 from translog.store.bodies import Packer, to_micros
+from translog.store.registry import SignerRow
 
 # Parsed events take ten times their bytes and more: what is more than this goes one by one.
 TOGETHER_BYTES = 1 << 20
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+class Special(NamedTuple):
+    """What few events have, and the sequencer looks at.
+
+    Attributes:
+        replaces: hashes of the events that it takes the place of, or takes back.
+        signers: hashes of the keys that are one signer with its own.
+        held: it waits until it is accepted.
+        decides: it changes who may write.
+    """
+
+    replaces: tuple[bytes, ...]
+    signers: frozenset[bytes]
+    held: bool
+    decides: bool
 
 
 class Admitted(NamedTuple):
@@ -36,6 +57,10 @@ class Admitted(NamedTuple):
         body: its canonical content, packed.
         prefix: see `lookup.of_hash`.
         subject_prefix: see `lookup.of_subject`.
+        record_prefix: see `lookup.of_record`; None if it is about no record.
+        creates: it creates this record. Otherwise the record has to be there.
+        special: what few events have.
+        version: of the registry by which it was admitted.
     """
 
     content_sha256: bytes
@@ -44,9 +69,16 @@ class Admitted(NamedTuple):
     body: bytes
     prefix: int
     subject_prefix: int
+    record_prefix: int | None = None
+    creates: bool = False
+    special: Special | None = None
+    version: int = 0
 
 
-_Claim = tuple[Event | Created, bytes]  # with the public key of whom it says it is from
+_Claim = tuple[Event | Created, SignerRow]  # with the row of whom it says it is from
+
+_ABOUT_NO_RECORD = events.ORIGIN_TYPES | events.KEY_TYPES
+_DECIDE = ONLY_BY_LOGS | events.KEY_TYPES
 
 
 def admit(raw: bytes, registry: Registry, packer: Packer) -> Admitted:
@@ -81,7 +113,7 @@ def _admit_together(
     """
     claims = _each(lambda raw: _claim(raw, registry), raws)
     signed = _each(_verify, claims)
-    return _each(lambda claim: _pack(*claim, packer), signed)
+    return _each(lambda claim: _pack(*claim, packer, registry), signed)
 
 
 def _claim(raw: bytes, registry: Registry) -> _Claim:
@@ -92,22 +124,49 @@ def _claim(raw: bytes, registry: Registry) -> _Claim:
 
 
 def _verify(claim: _Claim) -> _Claim:
-    event, public_key = claim
+    event, row = claim
     digest, fingerprint = event.content_sha256, event.signer.fingerprint
-    verify_signed(digest, event.signature, fingerprint, public_key)
+    verify_signed(digest, event.signature, fingerprint, row.key.public_key)
     return claim
 
 
-def _pack(event: Event | Created, public_key: bytes, packer: Packer) -> Admitted:
-    if isinstance(event, Event):  # of a `Created` it is known
+def _pack(event: Event | Created, row: SignerRow, packer: Packer, registry: Registry) -> Admitted:
+    event_type, subject = event.event_type, event.subject
+    special = None
+    replaces: list[str] = []
+    if isinstance(event, Event):  # of a `Created` it is known, and it replaces nothing
         events.check_subject(event)
+        replaces = replaced(event)
+        subject = lookup.found_under(event_type, subject, event.value["payload"])
+    if event_type in _DECIDE or row.held_types or replaces:
+        special = _special(event_type, replaces, row, registry)
     return Admitted(
         event.content_sha256,
-        encode(event.content_sha256, key_sha256(public_key), event.signature),
+        encode(event.content_sha256, key_sha256(row.key.public_key), event.signature),
         to_micros(event.signed_at),
         packer.pack(event.content),
         lookup.of_hash(event.content_sha256),
-        lookup.of_subject(event.subject),
+        lookup.of_subject(subject),
+        None if event_type in _ABOUT_NO_RECORD else lookup.of_record(subject),
+        event_type == events.RECORD_CREATED,
+        special,
+        registry.version,
+    )
+
+
+def _special(
+    event_type: str, replaces: Sequence[str], row: SignerRow, registry: Registry
+) -> Special:
+    signers = set()
+    mine: SignerRow | None = row
+    while mine is not None and mine.key.public_key not in signers:
+        signers.add(mine.key.public_key)
+        mine = registry.signers.get(mine.rotated_from or "")
+    return Special(
+        tuple(bytes.fromhex(name.removeprefix("sha256:")) for name in replaces),
+        frozenset(map(key_sha256, signers)),
+        event_type in row.held_types,
+        event_type in _DECIDE,
     )
 
 

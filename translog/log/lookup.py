@@ -1,4 +1,4 @@
-"""Sixty-four bits by which an event is found again: of its hash, and of its subject.
+"""Sixty-four bits by which an event is found again: of its hash, of its subject, of its record.
 
 Both are the beginnings of hashes, so they are spread evenly, and one table holds them. What is
 found under a prefix is a candidate and is compared in full; two events may share a prefix, and
@@ -6,7 +6,10 @@ whoever spends 2**32 hashes to make two that do gains nothing.
 """
 
 from hashlib import sha256
+from typing import Any
 
+from translog.pith.event import RECORD_CREATED
+from translog.pith.kinds import record_mirrored
 from translog.pith.record import BASE32, base32_bits
 
 BITS = 64
@@ -27,6 +30,26 @@ def of_subject(subject: str) -> int:
         bits = base32_bits(subject[NUMBER_PREFIX_CHARS:][:LONGEST])
         return (bits >> LONGEST * BITS_A_CHAR - BITS) - (1 << BITS - 1)
     return of_hash(sha256(subject.encode()).digest())
+
+
+def of_record(number: str) -> int:
+    """Return the prefix under which the events that create the record `number` are found.
+
+    Unlike that of a subject it is of a hash of the whole number: that one is there says that the
+    record is, and nobody who names another number can arrange for it.
+    """
+    return of_hash(sha256(b"creates " + number.encode()).digest())
+
+
+def all_of(content_sha256: bytes, event_type: str, subject: str, payload: Any) -> set[int]:
+    """Return every prefix under which an event is found."""
+    prefixes = {of_hash(content_sha256), of_subject(found_under(event_type, subject, payload))}
+    return prefixes | {of_record(subject)} if event_type == RECORD_CREATED else prefixes
+
+
+def found_under(event_type: str, subject: str, payload: Any) -> str:
+    """Return the subject under which an event is found: the record's, if a log states its names."""
+    return payload["pith_number"] if event_type == record_mirrored.TYPE else subject
 
 
 def range_of_suffix(suffix: str) -> tuple[int, int]:

@@ -20,11 +20,13 @@ from translog.formats.note import MAX_NOTE_BYTES, Verifier
 from translog.formats.published import CHECKPOINT, EVENTS, Fetch, parse_events
 from translog.formats.strict import shown
 from translog.formats.tiles import FULL, bundle_path
-from translog.log import registry
+from translog.log import decisions
 from translog.pith import bundle as bundles
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
-from translog.pith.event import MAX_EVENT_BYTES
-from translog.pith.record import parse_pith_number
+from translog.pith.event import KEY_TYPES, MAX_EVENT_BYTES, RECORD_CREATED, RECORD_TYPES
+from translog.pith.kinds import record_mirrored
+from translog.pith.kinds.decisions import build_allowed
+from translog.pith.record import aliases, parse_pith_number
 from translog.pith.succession import succeed
 from translog.store import mirrors as rows
 from translog.store import registry as signers
@@ -85,15 +87,15 @@ def examine(db: Connection, source: Source, raw: bytes, number: str | None) -> P
 
 
 def allow_signers(db: Connection, bundle: Bundle, source: Source, *, now: int) -> list[str]:
-    """Let the source's keys write what they wrote there, if our registry has never heard of them.
+    """Propose to let the source's keys write what they wrote there, if we never heard of them.
 
     What our operator has decided about a key, a revocation among it, is not touched: then the log
     refuses the event, and says why.
 
     Returns:
-        The fingerprints of the keys that may write from now on.
+        The fingerprints of the keys that may write once this is settled (`decisions.settle`).
     """
-    known = {row.key.fingerprint for row in signers.read_signers(db)}
+    known = {row.key.fingerprint for row in signers.read_signers(db)} | decisions.proposed_keys(db)
     believed = {key.fingerprint: key for key in bundle.public_keys if key.public_key in source.keys}
     allowed: list[str] = []
     for event in bundle.events:
@@ -101,10 +103,42 @@ def allow_signers(db: Connection, bundle: Bundle, source: Source, *, now: int) -
         fingerprint = signer["public_key_fingerprint"]
         if fingerprint in known or fingerprint not in believed:
             continue
-        registry.allow(db, believed[fingerprint], signer_id=signer["signer_id"], now=now)
+        payload = build_allowed(
+            key=believed[fingerprint],
+            signer_id=signer["signer_id"],
+            event_types=RECORD_TYPES | KEY_TYPES,
+        )
+        decisions.allow(db, payload, now=now)
         known.add(fingerprint)
         allowed.append(fingerprint)
     return allowed
+
+
+def state_names(db: Connection, bundle: Bundle, source: Source, *, now: int) -> bool:
+    """Propose to state a record's names as the source has them, where ours would differ.
+
+    So that our state of the record is the source's, and everyone can see whose word the dates of
+    its names are. What was stated once stays.
+
+    Returns:
+        Whether there is anything to settle (`decisions.settle`).
+    """
+    found = bundle.value["source_aliases"]
+    created = [each for each in bundle.events if each["event_type"] == RECORD_CREATED]
+    first = min(each["created_at"] for each in created)
+    if found == aliases(bundle.value["canonical_record"], first):
+        return False
+    if decisions.is_stated(db, bundle.pith_number):
+        return False
+    payload = record_mirrored.build(
+        pith_number=bundle.pith_number,
+        source_aliases=found,
+        bundle_sha256=bundle.content_sha256,
+        bundle_key_fingerprint=bundle.signature.fingerprint,
+        source_url=source.place if source.place.startswith(("http://", "https://")) else None,
+    )
+    decisions.propose(db, record_mirrored.TYPE, payload, now=now)
+    return True
 
 
 def hold(

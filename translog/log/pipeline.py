@@ -11,18 +11,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from translog.errors import BusyError, TranslogError, UnavailableError
 from translog.log.checker import Checked, Elsewhere, Here
 from translog.log.intake import Admitted
-from translog.log.sequencer import Placed, Sequencer
+from translog.log.sequencer import Result, Sequencer
+from translog.log.units import Deliver, Submission, Unit
 from translog.store import database
-
-Result = Placed | TranslogError
-Deliver = Callable[[list[Result]], None]
 
 UNIT_EVENTS = 64  # what is checked in one go
 CROWD_EVENTS = 16  # so many are waiting that it is time for other processes
@@ -31,27 +28,6 @@ MAX_WAITING_EVENTS = 16_384
 MAX_WAITING_BYTES = 64 << 20
 # A disk that fills up is told of while there is still room for what was promised.
 MIN_FREE_BYTES = 64 << 20
-
-
-@dataclass(slots=True)
-class _Submission:
-    """What one caller sent, and how to answer when the last of it is placed."""
-
-    deliver: Deliver
-    results: list[Result]
-    missing: int
-
-
-@dataclass(slots=True)
-class _Unit:
-    """A piece of a submission: the work of one thread at one time."""
-
-    submission: _Submission
-    start: int
-    raws: Sequence[bytes]
-    bytes: int
-    checked: list[Checked] = field(default_factory=list)
-    ready: bool = False
 
 
 class Pipeline:
@@ -71,8 +47,8 @@ class Pipeline:
         self._start = threading.Condition(self._lock)  # for who has none: here, and before a crowd
         self._ready = threading.Condition(self._lock)
         self._cores = cores()
-        self._unchecked: deque[_Unit] = deque()
-        self._line: deque[_Unit] = deque()  # every unit from submission to commit, in order
+        self._unchecked: deque[Unit] = deque()
+        self._line: deque[Unit] = deque()  # every unit from submission to commit, in order
         self._events = 0
         self._unchecked_events = 0
         self._helpers = 0
@@ -112,11 +88,11 @@ class Pipeline:
         if not raws:
             deliver([])
             return
-        submission = _Submission(deliver, [UnavailableError("not placed")] * len(raws), len(raws))
+        submission = Submission(deliver, [UnavailableError("not placed")] * len(raws), len(raws))
         units = []
         for start in range(0, len(raws), UNIT_EVENTS):
             part = raws[start : start + UNIT_EVENTS]
-            units.append(_Unit(submission, start, part, sum(map(len, part))))
+            units.append(Unit(submission, start, part, sum(map(len, part))))
         size = sum(unit.bytes for unit in units)
         with self._lock:
             self._refuse_if_stopped()
@@ -210,7 +186,7 @@ class Pipeline:
         Where many wait, the next ones lie before it while it is busy: it would wait for its turn
         in this process otherwise, a tenth of the time.
         """
-        asked: deque[list[_Unit]] = deque()
+        asked: deque[list[Unit]] = deque()
         try:
             while True:
                 units = self._take_more(checker) if asked else self._take_unchecked(here=False)
@@ -242,7 +218,7 @@ class Pipeline:
         for condition in (self._work, self._start, self._ready):
             condition.notify_all()
 
-    def _mark(self, units: Sequence[_Unit], checked: Sequence[Checked]) -> None:
+    def _mark(self, units: Sequence[Unit], checked: Sequence[Checked]) -> None:
         """Say that units are checked."""
         rest = iter(checked)
         for unit in units:
@@ -262,7 +238,7 @@ class Pipeline:
                 self._start.wait()
             return True
 
-    def _take_unchecked(self, *, here: bool) -> list[_Unit]:
+    def _take_unchecked(self, *, here: bool) -> list[Unit]:
         """Wait for units and take some; none when all is done.
 
         While there are processes that check, nothing is checked here: this one has the line to
@@ -275,7 +251,7 @@ class Pipeline:
                 (self._start if here else self._work).wait()
             return self._take_share()
 
-    def _take_more(self, checker: Elsewhere) -> list[_Unit]:
+    def _take_more(self, checker: Elsewhere) -> list[Unit]:
         """Take units that can wait until the checker comes to them; none if others want them."""
         with self._lock:
             if self._unchecked_events < UNIT_EVENTS * self._cores:
@@ -287,10 +263,10 @@ class Pipeline:
             self._unchecked_events += sum(len(unit.raws) for unit in units)
             return []
 
-    def _take_share(self) -> list[_Unit]:
+    def _take_share(self) -> list[Unit]:
         """Take units from the front: not all, since the others shall have some as well."""
         share = max(1, min(UNIT_EVENTS, self._unchecked_events // self._cores))
-        units: list[_Unit] = []
+        units: list[Unit] = []
         events = 0
         while self._unchecked and events < share:
             units.append(self._unchecked.popleft())
@@ -301,44 +277,73 @@ class Pipeline:
     # Sequencing: one thread.
 
     def _sequence(self) -> None:
-        while units := self._take_ready():
-            try:
-                self._place(units)
-            except BaseException:
-                with self._lock:  # back in line, where all are answered for
-                    self._line.extendleft(reversed(units))
-                raise
-            with self._lock:
-                self._count_out(units)
+        with closing(Here(database.open_reader(self._path))) as checker:
+            while units := self._take_ready():
+                try:
+                    self._place(units, checker)
+                except BaseException:
+                    with self._lock:  # back in line, where all are answered for
+                        self._line.extendleft(reversed(units))
+                    raise
+                with self._lock:
+                    self._count_out(units)
 
-    def _place(self, units: Sequence[_Unit]) -> None:
-        batch = [done for unit in units for done in unit.checked if isinstance(done, Admitted)]
-        placed = iter(self._append(batch))
+    def _place(self, units: Sequence[Unit], checker: Here) -> None:
+        """Have units logged, and answer for them.
+
+        Args:
+            checker: checks again what was checked before the registry last changed.
+        """
+        self._refresh(units, checker)
+        if units[0].decides:
+            # Each changes what the next one may do.
+            (unit,) = units
+            unit.answer([self._place_one(raw, checker) for raw in unit.raws])
+            return
+        placed = iter(self._append([each for unit in units for each in unit.admitted]))
         for unit in units:
-            results = [
-                next(placed) if isinstance(done, Admitted) else done for done in unit.checked
-            ]
-            submission = unit.submission
-            submission.results[unit.start : unit.start + len(results)] = results
-            submission.missing -= len(results)
-            if not submission.missing:
-                submission.deliver(submission.results)
+            unit.answer(
+                [next(placed) if isinstance(done, Admitted) else done for done in unit.checked]
+            )
 
-    def _count_out(self, units: Iterable[_Unit]) -> None:
+    def _place_one(self, raw: bytes, checker: Here) -> Result:
+        (done,) = checker.check([raw])
+        if isinstance(done, TranslogError):
+            return done
+        (result,) = self._append([done])
+        return result
+
+    def _refresh(self, units: Sequence[Unit], checker: Here) -> None:
+        """Check again what was checked before the registry last changed.
+
+        It changes with decisions only, in this thread, and each ends its batch: so nothing is
+        logged after a decision that it does not allow.
+        """
+        try:
+            version = self._sequencer.registry_version()
+        except UnavailableError:
+            return  # nothing can be logged either
+        for unit in units:
+            if unit.is_stale(version):
+                unit.checked = checker.check(unit.raws)
+
+    def _count_out(self, units: Iterable[Unit]) -> None:
         for unit in units:
             self._events -= len(unit.raws)
             self._bytes -= unit.bytes
 
-    def _take_ready(self) -> list[_Unit]:
+    def _take_ready(self) -> list[Unit]:
         """Wait for checked units at the front of the line, and take what one batch holds."""
         with self._lock:
             while not (self._line and self._line[0].ready):
                 if (self._closing and not self._line) or self._failed is not None:
                     return []
                 self._ready.wait()
-            units: list[_Unit] = []
+            units: list[Unit] = []
             events = 0
             while self._line and self._line[0].ready and events < BATCH_EVENTS:
+                if self._line[0].decides:
+                    return units or [self._line.popleft()]
                 units.append(self._line.popleft())
                 events += len(units[-1].raws)
             return units
@@ -346,12 +351,12 @@ class Pipeline:
     def _append(self, batch: list[Admitted]) -> list[Result]:
         try:
             self.require_room()
-            return list(self._sequencer.append(batch))
+            return self._sequencer.append(batch)
         except TranslogError as error:
             return [error] * len(batch)
 
 
-def _raws(units: Sequence[_Unit]) -> list[bytes]:
+def _raws(units: Sequence[Unit]) -> list[bytes]:
     return [raw for unit in units for raw in unit.raws]
 
 

@@ -10,22 +10,20 @@ One row is not the operator's to change: the log's own key writes what the log i
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from translog.errors import ForbiddenError, MalformedError, MissingError, UnknownKeyError
+from translog.errors import ForbiddenError, MalformedError, MissingError
 from translog.formats.keys import check_public_key
 from translog.formats.note import Verifier
-from translog.pith.event import ORIGIN_TYPES, RECORD_TYPES, TIME_BEACON, Event
+from translog.pith.event import RECORD_TYPES, Event
 from translog.pith.key import PithKey
+from translog.pith.permits import LOG_TYPES, ONLY_BY_LOGS, require
 from translog.pith.quick import Created
 from translog.pith.shape import MAX_LABEL_CHARS
 from translog.store import log
 from translog.store import registry as rows
-from translog.store.bodies import from_micros
 from translog.store.database import Connection, snapshot, transaction, translated
 from translog.store.registry import SignerRow
 
 MAX_ORIGIN_CHARS = MAX_LABEL_CHARS - len("+01234567")  # a key's name has its id in it, too
-# What the log itself states. Later types are added here; existing logs learn them when opened.
-LOG_TYPES = frozenset({TIME_BEACON, "timestamp_anchor", "mirror_hint"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,40 +40,16 @@ class Registry:
     version: int
     signers: Mapping[str, SignerRow]
 
-    def permit(self, event: Event | Created) -> bytes:
-        """Return the public key of the event's signer, if it may write this event.
+    def permit(self, event: Event | Created) -> SignerRow:
+        """Return the row of the event's signer, if it may write this event.
 
         The event is not verified here: whoever claims this key may not hold it.
 
         Raises:
             UnknownKeyError: no such key was ever allowed.
-            ForbiddenError: it was revoked, or may not write this type, or not under this name; or
-                the event is about another log.
+            ForbiddenError: it may write no more, or not this, or the event is about another log.
         """
-        signer = event.signer
-        row = self.signers.get(signer.fingerprint)
-        if row is None:
-            raise UnknownKeyError(
-                f"key {signer.fingerprint} is not in this log's registry:"
-                " its operator allows keys with `translog keys allow`"
-            )
-        if row.revoked_at is not None:
-            raise ForbiddenError(f"key {signer.fingerprint} was revoked at {_iso(row.revoked_at)}")
-        if event.event_type not in row.event_types:
-            raise ForbiddenError(
-                f"key {signer.fingerprint} may not write {event.event_type[:80]!r},"
-                f" only {', '.join(sorted(row.event_types))}"
-            )
-        if signer.signer_id != row.signer_id:
-            raise ForbiddenError(
-                f"key {signer.fingerprint} may write as {row.signer_id!r},"
-                f" and the event is signed as {signer.signer_id[:80]!r}"
-            )
-        if event.event_type in ORIGIN_TYPES and event.subject != self.origin:
-            raise ForbiddenError(
-                f"event is about log {event.subject[:80]!r}, and this is {self.origin!r}"
-            )
-        return row.key.public_key
+        return require(self.signers, self.origin, event)
 
 
 def read(db: Connection, known: Registry | None = None) -> Registry:
@@ -89,10 +63,6 @@ def read(db: Connection, known: Registry | None = None) -> Registry:
         origin = log.read_identity(db).origin
         signers = {row.key.fingerprint: row for row in rows.read_signers(db)}
     return Registry(origin=origin, version=version, signers=signers)
-
-
-def _iso(seconds: int) -> str:
-    return from_micros(seconds * 1_000_000).replace(".000000Z", "Z")
 
 
 def allow(
@@ -116,6 +86,10 @@ def allow(
     types = frozenset(event_types)
     if not types:
         raise MalformedError("event types: there are none, want at least one")
+    if types & ONLY_BY_LOGS:
+        raise ForbiddenError(
+            f"event types {sorted(types & ONLY_BY_LOGS)} are for the log's own key alone"
+        )
     row = SignerRow(key, signer_id, types, now, None)
     with transaction(db):
         _refuse_own(db, key.public_key)

@@ -13,9 +13,12 @@ from typing import NamedTuple
 from translog.errors import TranslogError, UnavailableError, VerificationError
 from translog.formats.merkle import EMPTY_ROOT, Hash, leaf_hash
 from translog.formats.tree import Levels, Node, fold, grown, subtrees
+from translog.log import effects, moderation
 from translog.log.intake import Admitted
+from translog.log.known import Known, Surroundings, refusal
+from translog.log.moderation import Held
 from translog.pith.event import event_id
-from translog.store import log
+from translog.store import log, registry
 from translog.store.database import Connection, snapshot, transaction, translated
 from translog.store.log import Head
 
@@ -40,6 +43,10 @@ class Placed(NamedTuple):
         return event_id(self.content_sha256)
 
 
+Result = Placed | Held | TranslogError
+"""What became of an event."""
+
+
 class Sequencer:
     """The one writer of leaves. Its caller holds the log's lock and calls from one thread."""
 
@@ -55,6 +62,7 @@ class Sequencer:
             self._head = log.read_head(db)
             self._edge = _read_edge(db, self._head)
             self._new_lookups = log.count_new_lookups(db)
+        self._surroundings = Surroundings(db)
 
     @property
     def head(self) -> Head:
@@ -66,10 +74,17 @@ class Sequencer:
         """Why nothing is taken any more, or None."""
         return self._stopped
 
-    def append(self, batch: Sequence[Admitted]) -> list[Placed]:
+    def registry_version(self) -> int:
+        """Return that of the registry by which events are admitted now."""
+        with translated("database"):
+            return registry.read_version(self._db)
+
+    def append(self, batch: Sequence[Admitted]) -> list[Result]:
         """Log what is new in `batch`, in order, and say where each event is.
 
-        Returns once all of it is on disk. An event that was there already keeps its place.
+        Returns once all of it is on disk. An event that was there already keeps its place, one that
+        has to wait for the operator is put in line, and one that may not follow what is in the
+        log is refused.
 
         Raises:
             UnavailableError: the disk failed, now or before. Whether this batch was written is
@@ -83,34 +98,41 @@ class Sequencer:
             self._stopped = UnavailableError(str(error))
             raise UnavailableError(f"batch of {len(batch)} was not logged: {error}") from error
 
-    def _append(self, batch: Sequence[Admitted]) -> list[Placed]:
-        places = self._find_known(batch)
+    def _append(self, batch: Sequence[Admitted]) -> list[Result]:
+        known = self._surroundings.look_up(batch)
         leaves: dict[bytes, Hash] = {}
         fresh: list[Admitted] = []
-        placed = []
+        waiting: list[Admitted] = []
+        results: list[Result] = []
         for admitted in batch:
             entry = admitted.entry
-            duplicate = entry in places
+            duplicate = entry in known.places
             if not duplicate:
-                places[entry] = self._head.size + len(fresh)
+                stop = self._stop(admitted, known, waiting)
+                if stop is not None:
+                    results.append(stop)
+                    continue
+                known.add(admitted, self._head.size + len(fresh))
                 fresh.append(admitted)
             leaf = leaves[entry] = leaves.get(entry) or leaf_hash(entry)
-            placed.append(Placed(places[entry], admitted.content_sha256, leaf, duplicate))
-        if fresh:
-            self._commit(fresh, [leaves[admitted.entry] for admitted in fresh])
-        return placed
+            results.append(Placed(known.places[entry], admitted.content_sha256, leaf, duplicate))
+        if fresh or waiting:
+            self._commit(fresh, [leaves[admitted.entry] for admitted in fresh], waiting)
+        return results
 
-    def _find_known(self, batch: Sequence[Admitted]) -> dict[bytes, int]:
-        """Return entry to index of what is in the log already."""
-        prefixes = {admitted.prefix for admitted in batch}
-        known: dict[bytes, int] = {}
-        with translated("database"):
-            for _, index in log.find(self._db, sorted(prefixes)):
-                for entry in log.read_entries(self._db, index, 1):
-                    known[entry] = index
-        return known
+    def _stop(
+        self, admitted: Admitted, known: Known, waiting: list[Admitted]
+    ) -> Held | TranslogError | None:
+        """Say what keeps an event that is not in the log from being logged, if anything does."""
+        stop: Held | TranslogError | None = refusal(admitted, known)
+        if stop is None and admitted.special is not None and admitted.special.held:
+            with translated("database"):
+                stop = moderation.judge(self._db, admitted, waiting)
+            if isinstance(stop, Held) and stop.fresh:
+                waiting.append(admitted)
+        return stop
 
-    def _commit(self, fresh: list[Admitted], hashes: list[Hash]) -> None:
+    def _commit(self, fresh: list[Admitted], hashes: list[Hash], waiting: list[Admitted]) -> None:
         old = self._head
         levels = grown(old.size, hashes, self._edge)
         size = old.size + len(fresh)
@@ -123,9 +145,22 @@ class Sequencer:
         prefixes = _prefixes(fresh, old.size)
         with transaction(self._db):
             log.append(self._db, old, new, leaves, levels, prefixes)
+            self._settle(fresh, waiting)
             lookups = log.age_lookups(self._db, self._new_lookups + len(prefixes))
         # Durable from here on.
         self._head, self._edge, self._new_lookups = new, edge, lookups
+
+    def _settle(self, fresh: list[Admitted], waiting: list[Admitted]) -> None:
+        """Write what else follows from a batch, in its transaction."""
+        accepted = []
+        for index, admitted in enumerate(fresh, start=self._head.size):
+            if admitted.special is not None:
+                if admitted.special.decides:
+                    effects.write(self._db, admitted, index)
+                if admitted.special.held:
+                    accepted.append(admitted)
+        if waiting or accepted:
+            moderation.write(self._db, waiting, accepted)
 
 
 def _edge_of(size: int, levels: Levels, before: Mapping[Node, Hash]) -> dict[Node, Hash]:
@@ -144,6 +179,11 @@ def _prefixes(fresh: list[Admitted], start: int) -> list[tuple[int, int]]:
     rows = [(admitted.prefix, index) for index, admitted in zip(indices, fresh, strict=True)]
     rows += [
         (admitted.subject_prefix, index) for index, admitted in zip(indices, fresh, strict=True)
+    ]
+    rows += [
+        (admitted.record_prefix, index)
+        for index, admitted in zip(indices, fresh, strict=True)
+        if admitted.creates and admitted.record_prefix is not None
     ]
     rows.sort()
     return rows

@@ -3,18 +3,20 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
+from translog.errors import UnavailableError
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.merkle import Hash
 from translog.formats.tree import prove_consistency
-from translog.log import registry
+from translog.log import decisions, registry
 from translog.log.cosigning import Cosigning
 from translog.log.directory import LogDirectory
-from translog.log.pipeline import Deliver, Pipeline, Result
+from translog.log.pipeline import Pipeline
 from translog.log.publication import Publication, Quorum
 from translog.log.publisher import Publisher
-from translog.log.sequencer import Sequencer
+from translog.log.sequencer import Result, Sequencer
+from translog.log.units import Deliver
 from translog.log.witnessing import read_settings
 from translog.net.witnesses import Witness
 from translog.store import cosignatures, database
@@ -30,10 +32,17 @@ class Writer:
     `submit` and `publish` may be called from any thread.
     """
 
-    def __init__(self, pipeline: Pipeline, sequencer: Sequencer, publication: Publication) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sequencer: Sequencer,
+        publication: Publication,
+        decide: Callable[["Writer"], object],
+    ) -> None:
         self._pipeline = pipeline
         self._sequencer = sequencer
         self._publication = publication
+        self._decide = decide
         self._publishing = threading.Lock()
 
     @property
@@ -73,9 +82,16 @@ class Writer:
         return results
 
     def publish(self, now: int) -> SignedCheckpoint:
-        """See `Publication.publish`."""
+        """See `Publication.publish`; first, have logged what the operator has decided."""
         with self._publishing:
+            with suppress(UnavailableError):  # it stays for the next time
+                self._decide(self)
             return self._publication.publish(now)
+
+    def settle(self) -> None:
+        """Have logged what the operator has decided: see `decisions.settle`."""
+        with self._publishing:
+            self._decide(self)
 
     @property
     def quorum(self) -> Quorum | None:
@@ -91,8 +107,8 @@ def open_writer(
 ) -> Iterator[Writer]:
     """Be the writer of a log while the block runs; at its end, finish what was taken in.
 
-    Opening signs the head as it is stored, which is all the recovery there is after a crash; and
-    so does the end of the block, unless it ends by an error.
+    Opening signs the head as it is stored, which is all the recovery there is after a crash, and
+    logs what the operator has decided. The end of the block signs again, unless it is an error.
 
     Args:
         directory: of the log.
@@ -119,9 +135,12 @@ def open_writer(
         with database.transaction(editor):
             registry.allow_own(editor, signer.verifier, now=now())
         with closing(Pipeline(sequencer, directory.database)) as pipeline:
-            writer = Writer(pipeline, sequencer, publication)
+            writer = Writer(
+                pipeline, sequencer, publication, lambda to: decisions.settle(editor, to, signer)
+            )
+            writer.settle()
             yield writer
-        writer.publish(now())
+        publication.publish(now())
 
 
 def _open_publication(

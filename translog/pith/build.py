@@ -9,7 +9,8 @@ from translog.formats.canonical import canonical
 from translog.formats.keys import SigningKey
 from translog.pith.bundle import MAX_BUNDLE_BYTES, SIGNED_MESSAGE
 from translog.pith.event import RECORD_CREATED, Event, check_subject, from_value
-from translog.pith.key import PithKey
+from translog.pith.key import PithKey, keyring
+from translog.pith.listed import ListedKey, disowned_by, open_rotation
 from translog.pith.merge import MERGE_VERSION, merge, order
 from translog.pith.record import aliases, canonical_sha256, parse_pith_number
 from translog.pith.signature import Signature
@@ -21,7 +22,8 @@ def build_bundle(
     *,
     pith_number: str,
     events: Iterable[Mapping[str, Any]],
-    keys: Sequence[PithKey],
+    keys: Sequence[PithKey | ListedKey],
+    source_aliases: Sequence[Mapping[str, str]] | None = None,
     built_at: str,
     base_url: str,
     timestamp_proofs: Sequence[Mapping[str, Any]],
@@ -33,7 +35,10 @@ def build_bundle(
     Args:
         pith_number: of the record.
         events: whole well-formed events about it, in any order.
-        keys: the keys whose events count in the state; the signing key is one of them.
+        keys: the keys whose events count in the state, with what happened to them; the signing
+            key is one of them, and what is said of keys is right.
+        source_aliases: the record's other names, where more than the record is known of them;
+            otherwise they are as old as the event that creates it.
         built_at: YYYY-MM-DDTHH:MM:SSZ.
         base_url: where it will be served, without a slash at the end.
         timestamp_proofs: as they shall stand in it.
@@ -45,12 +50,14 @@ def build_bundle(
         MissingError: no event creates this record.
         TooLargeError: nobody would read a bundle as large as this one.
     """
-    signer = {key.public_key: key for key in keys}[signing_key.public_key]
+    listed = [key if isinstance(key, ListedKey) else ListedKey(key=key) for key in keys]
+    ring = keyring(each.key.public_key for each in listed)
+    signer = {each.key.public_key: each.key for each in listed}[signing_key.public_key]
     # Sorted first: the same event can come in two forms, that differ in what is not signed.
     parsed = {event.event_id: event for event in map(from_value, sorted(events, key=canonical))}
     ordered = sorted(parsed.values(), key=order)
     record, created_at = _created_record(pith_number, ordered)
-    source_aliases = aliases(record, created_at)
+    names = list(source_aliases or aliases(record, created_at))
     number = parse_pith_number(pith_number)
     values = [event.value for event in ordered]
     bundle = {
@@ -61,11 +68,11 @@ def build_bundle(
         "canonical_record": record,
         "canonical_sha256": canonical_sha256(record).hex(),
         "source": record["source"],
-        "source_aliases": source_aliases,
+        "source_aliases": names,
         "events": values,
         "timestamp_proofs": list(timestamp_proofs),
         "mirror_hints": list(mirror_hints),
-        "public_keys": [key.to_json() for key in keys],
+        "public_keys": [each.to_json() for each in listed],
         "merge_version": MERGE_VERSION,
         "built_at": built_at,
         "links": {
@@ -75,7 +82,13 @@ def build_bundle(
             "well_known_bundle": f"{base_url}/.well-known/pith/{number.suffix}/bundle.json",
         },
         "state": merge(
-            pith_number, record, source_aliases, values, [key.public_key for key in keys]
+            pith_number,
+            record,
+            names,
+            values,
+            ring.values(),
+            rotations=[open_rotation(each, ring) for each in listed if each.rotation is not None],
+            disowned=disowned_by(listed),
         ),
     }
     content = canonical(bundle)

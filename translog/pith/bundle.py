@@ -21,14 +21,16 @@ from translog.errors import (
 from translog.formats.canonical import canonical, parse_apart
 from translog.formats.strict import shown
 from translog.pith import shape
-from translog.pith.event import RECORD_CREATED, check_subject, from_value, verify
+from translog.pith.event import RECORD_CREATED, Event, check_subject, from_value, verify
 from translog.pith.key import PithKey, find, keyring
 from translog.pith.kinds.graph_snapshot import check_table
+from translog.pith.listed import ListedKey, disowned_by, open_compromise, open_rotation
 from translog.pith.merge import MERGE_VERSION, merge
 from translog.pith.receipt import check_receipt, verify_receipt
 from translog.pith.record import (
     aliases,
     canonical_sha256,
+    check_aliases,
     check_number,
     check_record,
     check_source,
@@ -60,7 +62,6 @@ _BUNDLE = _APART | {
     "state",
 }
 _SIGNATURE = SIGNATURE_NAMES | {"bundle_sha256"}
-_ALIAS = frozenset({"alias_kind", "alias_value", "created_at"})
 _LINKS = frozenset({"resolver", "bundle", "state", "well_known_bundle"})
 
 Status = Literal["proved", "not-checkable", "unknown-key", "failed"]
@@ -76,13 +77,18 @@ class Bundle:
         value: the whole bundle, as parsed. Not to be modified.
         content_sha256: 32 bytes: the hash of all but its signature.
         signature: the bundle's own.
-        public_keys: the keys it lists. Claims.
+        listed_keys: the keys it lists, and what happened to them. Claims.
     """
 
     value: Mapping[str, Any]
     content_sha256: bytes
     signature: Signature
-    public_keys: tuple[PithKey, ...]
+    listed_keys: tuple[ListedKey, ...]
+
+    @property
+    def public_keys(self) -> tuple[PithKey, ...]:
+        """The keys it lists, without what happened to them. Claims."""
+        return tuple(listed.key for listed in self.listed_keys)
 
     @property
     def pith_number(self) -> str:
@@ -142,11 +148,7 @@ def parse(raw: bytes) -> Bundle:
     shape.hex_digits(value, "canonical_sha256", 32, "bundle")
     check_record(value["canonical_record"])
     check_source(value["source"])
-    for alias in shape.array(value, "source_aliases", "bundle"):
-        shape.exact(alias, _ALIAS, "alias")
-        shape.label(alias, "alias_kind", "alias")
-        shape.label(alias, "alias_value", "alias")
-        shape.seconds(alias, "created_at", "alias")
+    check_aliases(shape.array(value, "source_aliases", "bundle"))
     for name in ("events", "timestamp_proofs", "mirror_hints"):
         if not all(type(item) is dict for item in shape.array(value, name, "bundle")):
             raise MalformedError(f"bundle {name} is {shown(value[name])}, want objects")
@@ -161,7 +163,7 @@ def parse(raw: bytes) -> Bundle:
         value=value,
         content_sha256=sha256(content).digest(),
         signature=Signature.from_json(signature, SIGNED_MESSAGE, "bundle_signature"),
-        public_keys=tuple(PithKey.from_json(key) for key in listed),
+        listed_keys=tuple(map(ListedKey.from_json, listed)),
     )
 
 
@@ -212,6 +214,12 @@ def _steps(bundle: Bundle, ring: Ring) -> Iterator[tuple[int, str, Callable[[], 
         )
     for index, value in enumerate(bundle.events):
         yield 5, f"event {index}", partial(_event, value, bundle.pith_number, ring)
+    for listed in bundle.listed_keys:
+        if listed.rotation is not None:
+            yield 5, f"rotation to {listed.key.fingerprint}", partial(_rotation, listed, ring)
+        if listed.compromise is not None:
+            what = f"compromise of {listed.key.fingerprint}"
+            yield 5, what, partial(_compromise, listed, bundle, ring)
     for payload in _payloads(bundle, "graph_snapshot"):
         graph = payload.get("graph_snapshot")
         for name, table in graph.items() if type(graph) is dict else ():
@@ -278,6 +286,21 @@ def _event(value: Any, pith_number: str, ring: Ring) -> Result:
     return "proved", f"key {fingerprint} signed {event.event_type} {event.event_id}", fingerprint
 
 
+def _rotation(listed: ListedKey, ring: Ring) -> Result:
+    event = open_rotation(listed, ring)
+    older, newer = event.signer.fingerprint, listed.key.fingerprint
+    return "proved", f"key {older} said that key {newer} takes its place", older
+
+
+def _compromise(listed: ListedKey, bundle: Bundle, ring: Ring) -> Result:
+    # Of a key's events, the one who signs the bundle says which count: nobody else may.
+    signer = bundle.signature.fingerprint
+    event = open_compromise(listed, {signer: find(ring, signer)})
+    since = event.value["payload"]["since_index"]
+    sentence = f"key {listed.key.fingerprint} may be in other hands since entry {since}"
+    return "proved", f"{sentence}, and {len(listed.disowned)} events by it do not count", signer
+
+
 def _snapshot(table: Mapping[str, Any]) -> Result:
     count = check_table(table)
     if count is None:
@@ -289,12 +312,24 @@ def _state(bundle: Bundle, ring: Ring) -> Result:
     value = bundle.value
     stated = canonical(value["state"])
 
-    def merged(keys: Iterable[bytes]) -> bytes:
-        record, names = value["canonical_record"], value["source_aliases"]
-        return canonical(merge(bundle.pith_number, record, names, bundle.events, keys))
-
     # A state is what the events say to one who allows the keys listed, no more and no fewer.
     listed = keyring(key.public_key for key in bundle.public_keys)
+    rotations = list(_rotations(bundle, listed))
+    disowned = disowned_by(bundle.listed_keys)
+
+    def merged(keys: Iterable[bytes]) -> bytes:
+        record, names = value["canonical_record"], value["source_aliases"]
+        state = merge(
+            bundle.pith_number,
+            record,
+            names,
+            bundle.events,
+            keys,
+            rotations=rotations,
+            disowned=disowned,
+        )
+        return canonical(state)
+
     if merged(key for name, key in listed.items() if name in ring) == stated:
         return "proved", f"the state is the merge of the {len(bundle.events)} events", None
     if merged(listed.values()) == stated:
@@ -304,6 +339,16 @@ def _state(bundle: Bundle, ring: Ring) -> Result:
         f"state with state_sha256 {shown(value['state'].get('state_sha256'))} "
         "is not the merge of the events"
     )
+
+
+def _rotations(bundle: Bundle, listed: Ring) -> Iterator[Event]:
+    """Yield the rotations that hold, whoever is trusted: those that do not are told by step 5."""
+    for key in bundle.listed_keys:
+        if key.rotation is not None:
+            try:
+                yield open_rotation(key, listed)
+            except TranslogError:
+                continue
 
 
 def _bundle(bundle: Bundle, ring: Ring) -> Result:

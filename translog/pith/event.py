@@ -20,14 +20,12 @@ from translog.formats.canonical import (
     parse_apart,
 )
 from translog.formats.canonical import parse as parse_json
-from translog.formats.checkpoint import check_origin
 from translog.formats.keys import SigningKey
 from translog.formats.strict import shown
 from translog.pith import shape
 from translog.pith.key import FINGERPRINT_BYTES
 from translog.pith.kinds import record_created, time_beacon
-from translog.pith.kinds.table import ABOUT_LOGS, ABOUT_RECORDS
-from translog.pith.record import parse_pith_number
+from translog.pith.kinds.table import ABOUT_KEYS, ABOUT_LOGS, ABOUT_RECORDS, KINDS, UNKNOWN
 from translog.pith.signature import NAMES as SIGNATURE_NAMES
 from translog.pith.signature import Signature, verify_signed
 
@@ -53,7 +51,8 @@ RECORD_CREATED = record_created.TYPE
 TIME_BEACON = time_beacon.TYPE
 RECORD_TYPES = frozenset(ABOUT_RECORDS)
 ORIGIN_TYPES = frozenset(ABOUT_LOGS)  # about a log, not a record: the subject is its origin
-KNOWN_TYPES = RECORD_TYPES | ORIGIN_TYPES
+KEY_TYPES = frozenset(ABOUT_KEYS)  # about a key, in whatever log
+KNOWN_TYPES = frozenset(KINDS)
 
 _APART = frozenset({"signature", "content_sha256", "event_id"})
 _CONTENT = frozenset(
@@ -93,7 +92,7 @@ class Event(NamedTuple):
         content: canonical bytes of the signed part.
         content_sha256: 32 bytes: their hash, which is what was signed.
         event_type: one of KNOWN_TYPES or a later one.
-        subject: the Pith Number it is about; the origin of a log for ORIGIN_TYPES.
+        subject: the Pith Number it is about; the origin of a log for ORIGIN_TYPES; or a key.
         created_at: when its signer says it was made, to the second.
         signer: who is said to have signed it.
         signature: 64 bytes.
@@ -192,24 +191,16 @@ def check_subject(event: Event) -> None:
 
     Raises:
         MalformedError: the payload is not one of its type.
-        SubjectError: the subject is no Pith Number (or no origin of a log), or not that of the
-            record in the payload, or the payload's parts are about different records.
+        SubjectError: the subject is no Pith Number (no origin of a log, no key), or not that of
+            the record in the payload, or the payload's parts are about different records.
         VerificationError: a hash in the payload is not that of what stands beside it.
     """
-    payload = event.value["payload"]
-    fingerprint = event.signer.fingerprint
-    about_log = ABOUT_LOGS.get(event.event_type)
+    kind = KINDS.get(event.event_type, UNKNOWN)
     try:
-        if about_log is None:
-            number = parse_pith_number(event.subject)
-        else:
-            check_origin(event.subject)
+        about = kind.read_subject(event.subject)
     except MalformedError as error:
         raise SubjectError(f"subject of the {event.event_type} event: {error}") from error
-    if about_log is not None:
-        about_log(payload, event.subject, fingerprint)
-    elif (about_record := ABOUT_RECORDS.get(event.event_type)) is not None:
-        about_record(payload, number, fingerprint)
+    kind.check(event.value["payload"], about, event.signer.fingerprint)
 
 
 def restore(content: bytes, signature: bytes, signed_at: str) -> dict[str, Any]:

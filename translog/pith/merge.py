@@ -6,11 +6,12 @@ between events (do they contradict, does one replace another?), and sorting come
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
-from translog.errors import SubjectError, TranslogError
+from translog.errors import CompromisedKeyError, SubjectError, TranslogError
 from translog.formats.canonical import canonical, canonical_without
 from translog.formats.strict import shown
 from translog.pith.event import (
@@ -22,10 +23,12 @@ from translog.pith.event import (
     verify,
 )
 from translog.pith.key import find, keyring
+from translog.pith.kinds import correction, key_rotated
 from translog.pith.record import canonical_sha256
 from translog.pith.shape import is_event_id
 
 MERGE_VERSION = "pith-open-graph-merge-v1"
+NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 def merge(
@@ -34,6 +37,9 @@ def merge(
     source_aliases: Iterable[Mapping[str, str]],
     events: Iterable[Mapping[str, Any]],
     keys: Iterable[bytes],
+    *,
+    rotations: Iterable[Event] = (),
+    disowned: Mapping[str, Collection[str]] = NONE,
 ) -> dict[str, Any]:
     """Return the state of a record, `state_sha256` included.
 
@@ -43,20 +49,28 @@ def merge(
         source_aliases: copied into the state.
         events: whole events as JSON values, in any order, valid or not.
         keys: the public keys whose events count. All others are invalid, as `unknown-key`.
+        rotations: verified `key_rotated` events, by which one signer has several of these keys.
+        disowned: fingerprint of a compromised key to the ids of those of its events that its
+            holder may not have signed.
     """
     record_sha256 = canonical_sha256(canonical_record).hex()
     ring = keyring(keys)
+    signer_of = signers(rotations)
     valid: dict[str, Event] = {}
     invalid: dict[str, dict[str, Any]] = {}
     for value in events:
         try:
             event = judge(value, ring, pith_number, record_sha256)
+            if event.event_id in disowned.get(event.signer.fingerprint, ()):
+                raise CompromisedKeyError(
+                    f"event {event.event_id} is by key {event.signer.fingerprint}, compromised"
+                )
         except TranslogError as error:
             refusal = _invalid_event(value, error)
             invalid[refusal["event_sha256"]] = refusal
         else:
             valid[event.event_id] = event
-    equivocations = _equivocations(valid.values())
+    equivocations = _equivocations(valid.values(), signer_of)
     contradicted = {event_id for each in equivocations for event_id in each["event_ids"]}
     applied = sorted(
         (event for event_id, event in valid.items() if event_id not in contradicted), key=order
@@ -73,7 +87,7 @@ def merge(
         "current": {
             "canonical_record": canonical_record,
             "source_aliases": list(source_aliases),
-            **_current(applied),
+            **_current(applied, signer_of),
         },
         "equivocations": equivocations,
         "invalid_events": [invalid[event_sha256] for event_sha256 in sorted(invalid)],
@@ -111,6 +125,39 @@ def judge(value: Any, ring: Mapping[str, bytes], pith_number: str, record_sha256
     return event
 
 
+def signers(rotations: Iterable[Event]) -> Callable[[str], str]:
+    """Return what tells a signer from the fingerprint of a key.
+
+    One signer is one key, and all that took over one from another: named by the lowest of their
+    fingerprints. `signer_id` is only what the holder of a key writes there, and decides nothing.
+
+    Args:
+        rotations: verified `key_rotated` events, in any order.
+    """
+    lower: dict[str, str] = {}
+
+    def lowest(fingerprint: str) -> str:
+        while fingerprint in lower:
+            fingerprint = lower[fingerprint]
+        return fingerprint
+
+    for rotation in rotations:
+        new = key_rotated.new_key(rotation.value["payload"]).fingerprint
+        one, other = sorted((lowest(rotation.signer.fingerprint), lowest(new)))
+        if one != other:
+            lower[other] = one
+    return lowest
+
+
+def replaced(event: Event) -> list[str]:
+    """Return the ids of the events that this one takes the place of, or takes back."""
+    ids = list(event.value["supersedes"])
+    if event.event_type == correction.TYPE:
+        retracted = correction.retracted(event.value["payload"])
+        ids += [] if retracted is None else [retracted]
+    return ids
+
+
 def order(event: Event) -> tuple[bool, str, str]:
     """Sort key of applied events: the creation of the record first, then by time and id."""
     return event.event_type != RECORD_CREATED, event.created_at, event.event_id
@@ -126,7 +173,7 @@ def _invalid_event(value: Any, error: TranslogError) -> dict[str, Any]:
     }
 
 
-def _equivocations(valid: Iterable[Event]) -> list[dict[str, Any]]:
+def _equivocations(valid: Iterable[Event], signer_of: Callable[[str], str]) -> list[dict[str, Any]]:
     """Return the groups of events of which at most one should have been signed."""
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for event in valid:
@@ -134,8 +181,8 @@ def _equivocations(valid: Iterable[Event]) -> list[dict[str, Any]]:
             groups[RECORD_CREATED, "", ""].append(event.event_id)
         prev_event = event.value["prev_event"]
         if prev_event is not None:
-            # One signer is one key: `signer_id` is only what the key's holder writes there.
-            groups["prev_event", event.signer.fingerprint, prev_event].append(event.event_id)
+            signer = signer_of(event.signer.fingerprint)
+            groups["prev_event", signer, prev_event].append(event.event_id)
     return [
         {
             "kind": kind,
@@ -148,17 +195,17 @@ def _equivocations(valid: Iterable[Event]) -> list[dict[str, Any]]:
     ]
 
 
-def _current(applied: Iterable[Event]) -> dict[str, Any]:
-    """Return what the events say now: each in the list of its type, the superseded left out."""
+def _current(applied: Iterable[Event], signer_of: Callable[[str], str]) -> dict[str, Any]:
+    """Return what the events say now: each in the list of its type, less what was taken back."""
     applied = list(applied)
-    superseded = {
-        (event.signer.fingerprint, event_id)
+    removed = {
+        (signer_of(event.signer.fingerprint), event_id)
         for event in applied
-        for event_id in event.value["supersedes"]
+        for event_id in replaced(event)
     }
     current: dict[str, Any] = {RECORD_CREATED: None, **{name: [] for name in LISTED_TYPES.values()}}
     for event in applied:
-        if (event.signer.fingerprint, event.event_id) in superseded:
+        if (signer_of(event.signer.fingerprint), event.event_id) in removed:
             continue
         item = {
             "event_id": event.event_id,

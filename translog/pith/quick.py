@@ -274,7 +274,8 @@ def _is_right(event: _Event[_Creation]) -> bool:
     )
     _signature(receipt.signature_b64)
     return (
-        payload.canonical_sha256 == digest.hex() == receipt.canonical_sha256
+        not event.supersedes
+        and payload.canonical_sha256 == digest.hex() == receipt.canonical_sha256
         and is_number(event.subject_pith_number, metadata.submitted_at[:4], digest)
         and payload.source_id == source.id
         and payload.source_kind == source.kind

@@ -7,7 +7,7 @@ it can be computed from the record by anyone and never has to be looked up.
 import re
 import unicodedata
 from base64 import b32encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ _METADATA = frozenset(
         "abstract_canon_sha256",
     }
 )
+_ALIAS = frozenset({"alias_kind", "alias_value", "created_at"})
 
 
 class PithNumber(NamedTuple):
@@ -177,6 +178,19 @@ def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
         {"alias_kind": kind, "alias_value": names[kind], "created_at": created_at}
         for kind in sorted(names)
     ]
+
+
+def check_aliases(aliases: Sequence[Any]) -> None:
+    """Check the shape of other names of a record, as bundles list them.
+
+    Raises:
+        MalformedError: one is not `{alias_kind, alias_value, created_at}`, or of its kinds.
+    """
+    for alias in aliases:
+        shape.exact(alias, _ALIAS, "alias")
+        shape.label(alias, "alias_kind", "alias")
+        shape.label(alias, "alias_value", "alias")
+        shape.seconds(alias, "created_at", "alias")
 
 
 def canonical_text(title_or_abstract: str) -> str:

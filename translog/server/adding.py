@@ -11,8 +11,8 @@ import orjson
 
 from translog.errors import MalformedError, TooLargeError, TranslogError, UnavailableError
 from translog.log import reader
-from translog.log.pipeline import Result
-from translog.log.sequencer import Placed
+from translog.log.moderation import Held
+from translog.log.sequencer import Placed, Result
 from translog.log.writer import Writer
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
@@ -111,6 +111,8 @@ class Adding:
         self._note(began, [result])
         if isinstance(result, TranslogError):
             raise result
+        if isinstance(result, Held):
+            return Answer(202, _held(result), JSON, NO_STORE)
         proofs = await self._prove([result]) if wait else NO_PROOFS
         return Answer(200, _line(result, proofs), JSON, NO_STORE)
 
@@ -121,12 +123,7 @@ class Adding:
         results = await done
         self._note(began, results)
         proofs = await self._prove(results) if wait else NO_PROOFS
-        lines = [
-            _line(result, proofs)
-            if isinstance(result, Placed)
-            else orjson.dumps(brief(result), option=orjson.OPT_APPEND_NEWLINE)
-            for result in results
-        ]
+        lines = [_any_line(result, proofs) for result in results]
         return Answer(200, b"".join(lines), NDJSON, NO_STORE)
 
     def _note(self, began: float, results: Sequence[Result]) -> None:
@@ -135,6 +132,8 @@ class Adding:
         for result in results:
             if isinstance(result, Placed):
                 events["duplicate" if result.duplicate else "added"] += 1
+            elif isinstance(result, Held):
+                events["held"] += 1
             else:
                 events[result.code] += 1
                 if isinstance(result, UnavailableError):
@@ -154,6 +153,18 @@ class Adding:
             }
 
         return await self._readers.ask(prove)
+
+
+def _any_line(result: Result, proofs: Proofs) -> bytes:
+    if isinstance(result, Placed):
+        return _line(result, proofs)
+    if isinstance(result, Held):
+        return _held(result)
+    return orjson.dumps(brief(result), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _held(result: Held) -> bytes:
+    return b'{"held":true,"event_id":"%b"}\n' % result.event_id.encode()
 
 
 def _line(placed: Placed, proofs: Proofs) -> bytes:

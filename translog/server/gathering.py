@@ -13,7 +13,8 @@ from functools import partial
 from typing import Protocol
 
 from translog.errors import TranslogError
-from translog.log.pipeline import Deliver, Result
+from translog.log.sequencer import Result
+from translog.log.units import Deliver
 
 # More would be checked by one process, while another has nothing to do.
 TOGETHER_EVENTS = 16

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from translog.formats.canonical import canonical
 from translog.formats.note import Verifier
 from translog.log.directory import LogDirectory
+from translog.log.listing import registry_keys
 from translog.log.registry import pith_key
 from translog.pith.linked import CONTEXT
 from translog.pith.manifest import mirror, mirror_manifest, signing_key, signing_keys
@@ -47,6 +48,7 @@ class Manifests:
     async def signing_keys(self, request: Request) -> Answer:
         """GET /pith-signing-key.json: the keys of this registry, and from when until when."""
         rows = [signing_key(self._key, valid_from=None, valid_until=None)]
+        rows += await self._readers.ask(registry_keys)
         return await self._answer(request, lambda now: signing_keys(rows, now))
 
     async def mirrors(self, request: Request) -> Answer:

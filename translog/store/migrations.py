@@ -4,11 +4,27 @@ Other databases have a `Schema` of their own, beside the code that knows their r
 """
 
 import sqlite3
+from hashlib import sha256
 from typing import NamedTuple
 
 from sqlite_utils import Database, Migrations
 
-STEPS = {"0001_log", "0002_anchors", "0003_titles", "0004_cosignatures"}
+from translog.formats.canonical import parse
+from translog.pith.event import MAX_EVENT_BYTES
+from translog.store.bodies import unpack
+
+STEPS = {
+    "0001_log",
+    "0002_anchors",
+    "0003_titles",
+    "0004_cosignatures",
+    "0005_decisions",
+    "0006_records",
+}
+
+TYPE_WITHIN = 120
+CREATES = b'"event_type":"record_created"'
+
 
 migrations = Migrations("translog")
 
@@ -62,6 +78,37 @@ def cosignatures(db: Database) -> None:
     """
     for statement in COSIGNATURES:
         db.execute(statement)
+
+
+@migrations(name="0005_decisions")
+def decisions(db: Database) -> None:
+    """Make the tables of moderation, and room for what decisions say of keys.
+
+    Trusted: who can write here decides who may write to the log, though not unnoticed.
+    """
+    for statement in (*DECISIONS, *SIGNER_COLUMNS):
+        db.execute(statement)
+
+
+@migrations(name="0006_records")
+def records(db: Database) -> None:
+    """Look up the records that a log of an earlier version has: its events come after those."""
+    rows = [
+        (prefix, leaf_index)
+        for leaf_index, body in db.execute("SELECT leaf_index, body FROM leaf")
+        if (prefix := _record_prefix(unpack(body, limit=MAX_EVENT_BYTES))) is not None
+    ]
+    db.conn.executemany("INSERT OR IGNORE INTO lookup_mid VALUES (?, ?)", rows)
+
+
+def _record_prefix(content: bytes) -> int | None:
+    """Return what `log/lookup.of_record` does of the record that an event creates, if it does."""
+    # Canonical content begins with the time and the type: most need not be read.
+    if CREATES not in content[:TYPE_WITHIN]:
+        return None
+    number = parse(content, limit=MAX_EVENT_BYTES)["subject_pith_number"]
+    digest = sha256(b"creates " + number.encode()).digest()
+    return int.from_bytes(digest[:8], "big") - (1 << 63)
 
 
 def apply_migrations(connection: sqlite3.Connection, schema: Schema) -> None:
@@ -268,4 +315,41 @@ ANCHORS = (
         CHECK (0 <= start AND start <= position AND position <= stop)
     ) STRICT
     """,
+)
+DECISIONS = (
+    # What the operator has decided, until the log says so in an event.
+    """
+    CREATE TABLE proposal (
+        proposal_id INTEGER PRIMARY KEY,
+        event_type TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    # Events that are right and wait until they are accepted; and those that were refused, so that
+    # they are not asked about again. The columns are those of `leaf`.
+    """
+    CREATE TABLE held (
+        held_id INTEGER PRIMARY KEY,
+        content_sha256 BLOB NOT NULL CHECK (length(content_sha256) = 32),
+        entry BLOB NOT NULL UNIQUE CHECK (length(entry) = 129),
+        signed_at INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'accepted', 'refused'))
+    ) STRICT
+    """,
+)
+SIGNER_COLUMNS = tuple(
+    f"ALTER TABLE signer ADD COLUMN {column}"
+    for column in (
+        "held_types TEXT NOT NULL DEFAULT '[]'",
+        "subjects TEXT",
+        "allowed_index INTEGER",
+        "ended_index INTEGER",
+        "rotated_from TEXT",
+        "rotation_index INTEGER",
+        "rotated_to TEXT",
+        "compromised_since INTEGER",
+        "compromise_index INTEGER",
+    )
 )

@@ -1,31 +1,16 @@
-"""Rows of the registry: the keys that may write, or once might. What they mean: log/registry."""
+"""Rows of the registry: the keys that may write, or once might. What they mean: pith/permits."""
 
 import json
 import sqlite3
-from typing import Any, NamedTuple
+from typing import Any
 
 from translog.formats.canonical import parse
 from translog.pith.key import PithKey
+from translog.pith.permits import Permit
 
 MAX_COLUMN_BYTES = 1 << 20
 
-
-class SignerRow(NamedTuple):
-    """One key and what it may do.
-
-    Attributes:
-        key: the public key and what its owner says about it.
-        signer_id: the one name under which it may write.
-        event_types: what it may write.
-        allowed_at: POSIX seconds.
-        revoked_at: POSIX seconds, or None while it may write.
-    """
-
-    key: PithKey
-    signer_id: str
-    event_types: frozenset[str]
-    allowed_at: int
-    revoked_at: int | None
+SignerRow = Permit
 
 
 def read_version(db: sqlite3.Connection) -> int:
@@ -41,12 +26,31 @@ def read_signers(db: sqlite3.Connection) -> list[SignerRow]:
         MalformedError: a row is damaged.
     """
     rows = db.execute(
-        "SELECT key_json, signer_id, event_types, allowed_at, revoked_at"
-        " FROM signer ORDER BY allowed_at, fingerprint"
+        "SELECT key_json, signer_id, event_types, allowed_at, revoked_at, held_types, subjects,"
+        " allowed_index, ended_index, rotated_from, rotation_index, rotated_to,"
+        " compromised_since, compromise_index FROM signer ORDER BY allowed_at, fingerprint"
     )
     return [
-        SignerRow(PithKey.from_json(_parse(key_json)), signer_id, frozenset(_parse(types)), *times)
-        for key_json, signer_id, types, *times in rows
+        Permit(
+            PithKey.from_json(_parse(key_json)),
+            signer_id,
+            frozenset(_parse(types)),
+            allowed_at,
+            revoked_at,
+            frozenset(_parse(held_types)),
+            None if subjects is None else frozenset(_parse(subjects)),
+            *rest,
+        )
+        for (
+            key_json,
+            signer_id,
+            types,
+            allowed_at,
+            revoked_at,
+            held_types,
+            subjects,
+            *rest,
+        ) in rows
     ]
 
 
@@ -56,19 +60,23 @@ def _parse(column: str) -> Any:
 
 def write_signer(db: sqlite3.Connection, row: SignerRow) -> None:
     """Add a key, or replace what it may do."""
+    key, signer_id, types, allowed_at, revoked_at, held_types, subjects, *rest = row
     db.execute(
-        "INSERT INTO signer VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (fingerprint) DO UPDATE SET key_json = excluded.key_json,"
-        " signer_id = excluded.signer_id, event_types = excluded.event_types,"
-        " allowed_at = excluded.allowed_at, revoked_at = excluded.revoked_at",
+        "INSERT OR REPLACE INTO signer (fingerprint, public_key, key_json, signer_id, event_types,"
+        " allowed_at, revoked_at, held_types, subjects, allowed_index, ended_index, rotated_from,"
+        " rotation_index, rotated_to, compromised_since, compromise_index)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            row.key.fingerprint,
-            row.key.public_key,
-            json.dumps(row.key.to_json()),
-            row.signer_id,
-            json.dumps(sorted(row.event_types)),
-            row.allowed_at,
-            row.revoked_at,
+            key.fingerprint,
+            key.public_key,
+            json.dumps(key.to_json()),
+            signer_id,
+            json.dumps(sorted(types)),
+            allowed_at,
+            revoked_at,
+            json.dumps(sorted(held_types)),
+            None if subjects is None else json.dumps(sorted(subjects)),
+            *rest,
         ),
     )
     db.execute("UPDATE log SET registry_version = registry_version + 1")

@@ -46,7 +46,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> type[Server]:
 
 
 def send(*events: bytes) -> list[Any]:
-    with opened("http://log.example") as to:
+    with opened("http://log.example") as (to, _):
         return list(to(events)())
 
 
@@ -130,7 +130,7 @@ def test_a_batch_of_nothing_but_refusals_is_not_sent(
 
 def test_a_log_on_this_machine_answers_alike(tmp_path: Path) -> None:
     log = new_log(tmp_path / "log")
-    with opened(str(log.path)) as to:
+    with opened(str(log.path)) as (to, _):
         first, second = to(raws(1)), to([*raws(2), b"{}"])
         (one,) = first()
         two, bad = second()

@@ -10,11 +10,12 @@ import pytest
 
 from tests.simulators.anchoring import START, Desk, World, at_work, world
 from tests.simulators.events import record
-from tests.simulators.logs import raws
+from tests.simulators.published import attestation_event
 from translog.bitcoin.grade import UNCHECKED, GradedHeader
 from translog.bitcoin.network import REGTEST, Network
 from translog.bitcoin.ots import TimestampFile
 from translog.errors import MissingError, SignatureError, UnavailableError
+from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
 from translog.formats.note import Verifier
@@ -533,7 +534,7 @@ def test_the_policy_says_what_is_told(at: World, policy: Any, count: int) -> Non
     at.settings = replace(at.settings, statements=policy)
     with at_work(at) as desk:
         desk.add(2)
-        desk.writer.add(raws(1))  # an author_attestation about another record
+        desk.writer.add([canonical(attestation_event(1, 0).value)])  # about the first
         desk.writer.publish(at.now)
         desk.turn()
         desk.finish()

@@ -84,7 +84,7 @@ def stored(log: LogDirectory) -> list[bytes]:
 
 
 def test_results_line_up_with_what_was_sent(log: LogDirectory) -> None:
-    bad = raw(3).replace(b"statement 3", b"statement 4")
+    bad = raw(3).replace(b"2606.1000003", b"2606.1000004")
     with running(log) as (line, _):
         inbox = Inbox()
         line.submit([raw(1), b"{", raw(2), raw(1), bad, raw(3)], inbox)

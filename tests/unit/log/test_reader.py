@@ -11,8 +11,14 @@ from tests.reference import path as reference_path
 from tests.reference import subproof
 from tests.simulators.events import KEY, PITH_KEY
 from tests.simulators.logs import new_log, raw, writing
-from tests.simulators.published import PublishedLog, small_event, small_events
+from tests.simulators.published import (
+    PublishedLog,
+    attestation_event,
+    small_event,
+    small_events,
+)
 from translog.errors import MalformedError, MissingError
+from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
 from translog.formats.proof import TlogProof, verify_proof
@@ -112,13 +118,20 @@ def test_what_is_past_the_size_is_not_shown_though_it_is_stored(db: sqlite3.Conn
         reader.find_event(db, 299, last.content_sha256)
     with pytest.raises(MissingError, match="leaf 299 is not in the tree of 299 leaves"):
         reader.inclusion(db, 299, 299)
-    suffix = last.subject[10:]
-    found = list(reader.find_subject(db, 299, suffix, 1000))
-    assert [leaf.leaf_index for leaf in found] == list(range(299))
-    # The limit cuts what is shown, not what is there.
-    limited = list(reader.find_subject(db, 299, suffix, 5))
-    assert [leaf.leaf_index for leaf in limited] == list(range(5))
-    assert not list(reader.find_subject(db, 0, suffix, 5))
+
+
+def test_what_is_about_a_record_is_found_in_order_up_to_the_size(tmp_path: Path) -> None:
+    events = [small_event(0), *(attestation_event(number) for number in range(299))]
+    made = new_log(tmp_path / "log")
+    with writing(made) as writer:
+        writer.add([canonical(event.value) for event in events])
+    suffix = events[0].subject[10:]
+    with closing(directory.open_reader(made)) as db:
+        found = list(reader.find_subject(db, 299, suffix, 1000))
+        assert [leaf.leaf_index for leaf in found] == list(range(299))
+        # The limit cuts what is shown, not what is there.
+        limited = list(reader.find_subject(db, 299, suffix, 5))
+        assert [leaf.leaf_index for leaf in limited] == list(range(5))
 
 
 def test_proofs_are_those_of_the_rfc(db: sqlite3.Connection, published: PublishedLog) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulators.events import KEY, PITH_KEY, SIGNER_ID
 from tests.simulators.logs import NOW, ORIGIN, raws, writing
-from tests.simulators.published import small_event
+from tests.simulators.published import attestation_event, small_event
 from translog.errors import (
     ForbiddenError,
     MalformedError,
@@ -30,7 +30,7 @@ from translog.store.registry import SignerRow
 
 OTHER = SigningKey(b"o" * 32)
 FINGERPRINT = PITH_KEY.fingerprint
-EVENT = small_event(1)
+EVENT = attestation_event(1)
 
 
 def others(db: sqlite3.Connection) -> dict[str, SignerRow]:
@@ -76,8 +76,8 @@ def test_a_key_may_write_what_it_was_allowed_under_its_name(db: sqlite3.Connecti
         db, PITH_KEY, signer_id=SIGNER_ID, event_types=["author_attestation", "new_type"], now=NOW
     )
     keys = registry.read(db)
-    assert keys.permit(EVENT) == KEY.public_key
-    assert keys.permit(EVENT._replace(event_type="new_type")) == KEY.public_key
+    assert keys.permit(EVENT).key.public_key == KEY.public_key
+    assert keys.permit(EVENT._replace(event_type="new_type")).key.public_key == KEY.public_key
     with pytest.raises(ForbiddenError, match="may not write 'correction', only author_attestation"):
         keys.permit(EVENT._replace(event_type="correction"))
     for name in ("", "other", SIGNER_ID.upper(), SIGNER_ID + " "):
@@ -96,11 +96,12 @@ def test_a_key_is_allowed_some_type(db: sqlite3.Connection) -> None:
 def test_what_is_read_is_what_was_written(db: sqlite3.Connection) -> None:
     key = replace(PITH_KEY, signer_id=None)  # the JSON form has no such member
     row = registry.allow(db, key, signer_id=SIGNER_ID, now=NOW)
-    assert row == (key, SIGNER_ID, RECORD_TYPES, NOW, None)
+    assert row == SignerRow(key, SIGNER_ID, RECORD_TYPES, NOW, None)
     assert registry.read_row(db, FINGERPRINT) == row
     assert others(db) == {FINGERPRINT: row}
     again = registry.allow(db, key, signer_id="new name", event_types=["x"], now=NOW + 9)
-    assert registry.read_row(db, FINGERPRINT) == again == (key, "new name", {"x"}, NOW + 9, None)
+    assert registry.read_row(db, FINGERPRINT) == again
+    assert again == SignerRow(key, "new name", frozenset({"x"}), NOW + 9, None)
 
 
 def test_a_revoked_key_keeps_its_row_and_the_time(db: sqlite3.Connection) -> None:
@@ -113,7 +114,7 @@ def test_a_revoked_key_keeps_its_row_and_the_time(db: sqlite3.Connection) -> Non
         keys.permit(EVENT)
     assert not isinstance(caught.value, UnknownKeyError)
     registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW + 9)
-    assert registry.read(db, keys).permit(EVENT) == KEY.public_key
+    assert registry.read(db, keys).permit(EVENT).key.public_key == KEY.public_key
 
 
 def test_an_unknown_key_cannot_be_revoked(db: sqlite3.Connection) -> None:
@@ -162,8 +163,8 @@ def test_keys_are_told_apart_by_all_of_their_bits(db: sqlite3.Connection) -> Non
     registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
     registry.allow(db, other, signer_id=SIGNER_ID, now=NOW + 1)
     keys = registry.read(db)
-    assert keys.permit(EVENT) == KEY.public_key
-    assert keys.permit(small_event(1, OTHER)) == OTHER.public_key
+    assert keys.permit(EVENT).key.public_key == KEY.public_key
+    assert keys.permit(small_event(1, OTHER)).key.public_key == OTHER.public_key
     assert list(others(db)) == [FINGERPRINT, other.fingerprint]
 
 

@@ -2,41 +2,48 @@
 
 from base64 import b64encode
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.simulators.events import created, real_events
+from tests.simulators.events import PITH_KEY, created, real_events
 from tests.simulators.payloads import (
     OTS_HEAD,
     PAYLOADS,
     SUFFIX,
+    allowed,
     anchored,
     attested,
     beacon,
     cited,
     erratum,
+    judged,
     mirrored,
+    record_mirrored_by_us,
     replicated,
+    rotated,
     snapshot,
     stored,
 )
-from tests.unit.pith.sample import ALICE, BOB, changed
-from translog.errors import HashError, MalformedError, SubjectError, TranslogError
+from tests.unit.pith.sample import ALICE, BOB, MALLORY, changed
+from translog.errors import HashError, MalformedError, SignatureError, SubjectError, TranslogError
 from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import (
     author_attestation,
     block,
     citation_signature,
     correction,
+    decisions,
     graph_snapshot,
+    key_rotated,
     mirror_hint,
     replication_record,
     time_beacon,
     timestamp_anchor,
 )
 from translog.pith.kinds.orcid import check_digit, check_orcid
-from translog.pith.kinds.table import ABOUT_LOGS, ABOUT_RECORDS
+from translog.pith.kinds.table import ABOUT_KEYS, ABOUT_RECORDS, KINDS
 from translog.pith.record import parse_pith_number
 
 NUMBER = f"pith:2024:{SUFFIX}"
@@ -45,19 +52,24 @@ RIGHT: dict[str, dict[str, Any]] = {
     **{event_type: make(1) for event_type, make in PAYLOADS.items()},
     "author_attestation": attested(ALICE.public_key),
     "time_beacon": beacon(7),
+    "record_mirrored": record_mirrored_by_us(),
+    "key_allowed": allowed(),
+    "key_revoked": decisions.build_revoked(fingerprint=ALICES, reason="she asked for it"),
+    "key_compromised": decisions.build_compromised(fingerprint=ALICES, since_index=7, reason="x"),
+    "event_accepted": judged("as agreed"),
+    "event_refused": judged("not hers"),
+    "key_rotated": rotated(ALICE, BOB),
 }
 RECORD_CREATED = created(1)
 
 
 def check(event_type: str, payload: Any) -> None:
-    if event_type in ABOUT_LOGS:
-        ABOUT_LOGS[event_type](payload, "example.com/log", ALICES)
-    else:
-        ABOUT_RECORDS[event_type](payload, parse_pith_number(NUMBER), ALICES)
+    about: Any = parse_pith_number(NUMBER) if event_type in ABOUT_RECORDS else "example.com/log"
+    KINDS[event_type].check(payload, ALICES if event_type in ABOUT_KEYS else about, ALICES)
 
 
 def test_every_type_is_tested() -> None:
-    assert {*RIGHT, "record_created"} == ABOUT_RECORDS.keys() | ABOUT_LOGS.keys()
+    assert {*RIGHT, "record_created"} == KINDS.keys()
 
 
 @pytest.mark.parametrize("event_type", RIGHT)
@@ -89,14 +101,18 @@ def test_no_other_member_may_be_there(event_type: str) -> None:
         check(event_type, {**RIGHT[event_type], "later": 1})
 
 
+def needs_reason(event_type: str) -> set[str]:
+    return {"reason"} if event_type == correction.TYPE else set()
+
+
 @pytest.mark.parametrize("event_type", RIGHT)
 @pytest.mark.parametrize("wrong", [{}, [], True, -1, 2**63, 1.0, "", "\n", "x" * 4097, [""], [1]])
 def test_no_member_takes_anything(event_type: str, wrong: Any) -> None:
-    takes_text = {"statement", "context", "summary"}
+    takes_text = {"statement", "context", "summary"} | ({"reason"} - needs_reason(event_type))
     for name, right in RIGHT[event_type].items():
         fits = (
             (name in takes_text and wrong in ("", "\n"))
-            or (name == "claim_ids" and wrong == [])
+            or (name in ("claim_ids", "held_types", "source_aliases") and wrong == [])
             or (name == "graph_snapshot" and wrong == {})
             or (name == "reason" and wrong == "\n")
         )
@@ -112,6 +128,8 @@ NULLABLE = {
     "correction": {"corrected_event", "field"},
     "timestamp_anchor": {"not_before"},
     "graph_snapshot": {"verdict_id"},
+    "record_mirrored": {"source_url"},
+    "key_allowed": {"subjects"},
 }
 
 
@@ -423,3 +441,74 @@ def test_building_a_snapshot_puts_in_what_is_missing_and_changes_nothing_else() 
     wrong = changed(graph, ("claims", "snapshot_sha256"), "0" * 64)
     with pytest.raises(HashError):
         check("graph_snapshot", graph_snapshot.build(wrong))
+
+
+# ---- decisions, rotations, mirrored records ----
+
+
+def test_a_key_is_allowed_for_types_and_subjects_that_are_named_once() -> None:
+    check("key_allowed", allowed(held_types=[], subjects=None))
+    check("key_allowed", allowed(subjects=[f"pith:{year}:{SUFFIX}" for year in range(2000, 2100)]))
+    other = "pith:2026:AD6P7OEY4I2RODEM7GZJCQO33G"
+    cases: list[tuple[str, Any]] = [
+        ("event_types", []),
+        ("event_types", ["correction", "author_attestation"]),
+        ("held_types", ["graph_snapshot"]),
+        ("held_types", ["correction", "correction"]),
+        ("subjects", []),
+        ("subjects", [SUFFIX]),
+        ("subjects", [other, f"pith:2024:{SUFFIX}"]),
+        ("subjects", [other, other]),
+        ("subjects", [f"pith:{year:04}:{SUFFIX}" for year in range(10_000)] + [other]),
+    ]
+    for name, wrong in cases:
+        with pytest.raises(MalformedError, match=name if SUFFIX not in wrong else "pith number"):
+            check("key_allowed", {**allowed(), name: wrong})
+
+
+def test_the_key_that_is_allowed_is_spelled_in_one_way() -> None:
+    payload = deepcopy(RIGHT["key_allowed"])
+    payload["public_key"]["fingerprint_sha256_hex"] = ALICES
+    with pytest.raises(HashError, match="fingerprint_sha256_hex"):
+        check("key_allowed", payload)
+
+
+def test_a_key_rotates_itself_to_one_that_agrees() -> None:
+    payload = RIGHT["key_rotated"]
+    assert key_rotated.new_key(payload).public_key == BOB.public_key
+    bobs = fingerprint_hex(BOB.public_key)
+    with pytest.raises(MalformedError, match=f"about key {bobs}, and signed by {ALICES}"):
+        KINDS["key_rotated"].check(payload, bobs, ALICES)
+    with pytest.raises(MalformedError, match="is the old one"):
+        check("key_rotated", rotated(ALICE, ALICE))
+    with pytest.raises(SignatureError, match="new_key_signature_b64"):
+        check("key_rotated", rotated(MALLORY, BOB))  # agreed to take over from another
+    taken = {**payload, "new_public_key": rotated(ALICE, MALLORY)["new_public_key"]}
+    with pytest.raises(SignatureError):
+        check("key_rotated", taken)
+    for wrong in ("AAAA", payload["new_key_signature_b64"].replace("=", "")):
+        with pytest.raises(MalformedError):
+            check("key_rotated", {**payload, "new_key_signature_b64": wrong})
+
+
+def test_a_key_under_which_nothing_is_accepted_takes_over_from_nobody() -> None:
+    payload = deepcopy(RIGHT["key_rotated"])
+    payload["new_public_key"] = replace(PITH_KEY, public_key=bytes(32)).to_json()
+    with pytest.raises(MalformedError):
+        check("key_rotated", payload)
+
+
+def test_the_subject_of_a_rotation_is_a_key() -> None:
+    assert key_rotated.parse_subject(f"key:{ALICES}") == ALICES
+    for wrong in (ALICES, f"key:{ALICES}0", f"key:{ALICES.upper()}", f"key:{ALICES}\n", "key:"):
+        with pytest.raises(MalformedError, match="subject is"):
+            key_rotated.parse_subject(wrong)
+
+
+def test_names_of_a_mirrored_record_have_the_shape_of_names() -> None:
+    payload = RIGHT["record_mirrored"]
+    (first, *_) = payload["source_aliases"]
+    for wrong in ([{}], [{**first, "created_at": "now"}], [{**first, "alias_value": ""}], [None]):
+        with pytest.raises(MalformedError, match="alias"):
+            check("record_mirrored", {**payload, "source_aliases": wrong})
+    check("record_mirrored", {**payload, "source_aliases": []})

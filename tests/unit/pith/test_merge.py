@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-from tests.simulators.payloads import PAYLOADS, attested
+from tests.simulators.payloads import PAYLOADS, attested, rotated
 from tests.unit.pith.sample import (
     ALICE,
     BOB,
@@ -20,6 +21,10 @@ from tests.unit.pith.sample import (
     note_event,
 )
 from translog.formats.canonical import canonical
+from translog.formats.keys import SigningKey
+from translog.pith.event import Event, check_subject, from_value
+from translog.pith.key import fingerprint_hex
+from translog.pith.kinds import correction
 from translog.pith.merge import merge, state_sha256
 
 KEYS = [ALICE.public_key, BOB.public_key]
@@ -238,6 +243,99 @@ def test_a_creation_can_be_superseded_by_another_type() -> None:
     state = merged(creation, gone)
     assert state["current"]["record_created"] is None
     assert listed(state, "corrections") == ids(gone)
+
+
+def retraction(key: SigningKey, *events: Mapping[str, Any], **members: Any) -> dict[str, Any]:
+    payload = correction.build(
+        action=members.pop("action", "retraction"),
+        corrected_event=events[0]["event_id"],
+        reason="it is not so",
+    )
+    return note_event(key, event_type="correction", payload=payload, **members)
+
+
+def test_a_signer_takes_back_their_own_events_and_nobody_elses() -> None:
+    event = note_event(ALICE)
+    own, bobs = retraction(ALICE, event), retraction(BOB, event)
+    erratum = retraction(ALICE, event, action="erratum")
+    assert listed(merged(event, bobs, erratum)) == ids(event)
+    state = merged(event, own, bobs)
+    assert listed(state) == []
+    assert sorted(listed(state, "corrections")) == sorted(ids(own, bobs))
+    assert set(state["applied_event_ids"]) == set(ids(event, own, bobs))
+
+
+def test_what_is_taken_back_does_not_come_back() -> None:
+    event = note_event(ALICE)
+    own = retraction(ALICE, event)
+    again = retraction(ALICE, own)
+    state = merged(event, own, again)
+    assert listed(state) == [] and listed(state, "corrections") == ids(again)
+
+
+def test_a_retraction_that_equivocates_has_no_effect() -> None:
+    event = note_event(ALICE)
+    two = [
+        retraction(
+            ALICE, event, prev_event=event["event_id"], created_at=f"2026-06-0{day}T00:00:00Z"
+        )
+        for day in (2, 3)
+    ]
+    assert listed(merged(event, *two)) == ids(event)
+
+
+def rotation(old: SigningKey, new: SigningKey) -> Event:
+    subject = f"key:{fingerprint_hex(old.public_key)}"
+    value = note_event(
+        old, event_type="key_rotated", subject_pith_number=subject, payload=rotated(old, new)
+    )
+    event = from_value(value)
+    check_subject(event)
+    return event
+
+
+def test_keys_that_follow_each_other_are_one_signer() -> None:
+    event = note_event(ALICE)
+    newer = note_event(BOB, payload=attested(BOB.public_key, 1), supersedes=ids(event))
+    third = retraction(MALLORY, newer)
+    chain = [rotation(ALICE, BOB), rotation(BOB, MALLORY)]
+    keys = [*KEYS, MALLORY.public_key]
+
+    def state(*rotations: Event) -> dict[str, Any]:
+        return merge(NUMBER, RECORD, [], [event, newer, third], keys, rotations=rotations)
+
+    assert sorted(listed(state())) == sorted(ids(event, newer))
+    assert listed(state(chain[0])) == ids(newer)
+    assert listed(state(chain[1])) == ids(event)
+    for rotations in permutations([*chain, chain[0]]):
+        assert listed(state(*rotations)) == []
+    circle = [*chain, rotation(MALLORY, ALICE)]
+    assert canonical(state(*circle)) == canonical(state(*chain)) == canonical(state(*circle[::-1]))
+
+
+def test_keys_that_follow_each_other_contradict_each_other() -> None:
+    pair = [
+        note_event(key, payload=attested(key.public_key, n), prev_event=first["event_id"])
+        for n, key in enumerate((ALICE, BOB))
+    ]
+    assert merged(*pair)["equivocations"] == []
+    for turned in (rotation(ALICE, BOB), rotation(BOB, ALICE)):
+        (found,) = merge(NUMBER, RECORD, [], pair, KEYS, rotations=[turned])["equivocations"]
+        lowest = min(fingerprint_hex(key) for key in KEYS)
+        assert found["public_key_fingerprint"] == lowest
+        assert found["event_ids"] == sorted(ids(*pair))
+
+
+def test_what_a_lost_key_signed_does_not_count() -> None:
+    kept, lost = (note_event(ALICE, payload=attested(ALICE.public_key, n)) for n in (1, 2))
+    after = note_event(ALICE, payload=attested(ALICE.public_key, 3), supersedes=ids(kept))
+    bobs = note_event(BOB)
+    alices = fingerprint_hex(ALICE.public_key)
+    disowned = {alices: ids(lost, after, bobs)}
+    state = merge(NUMBER, RECORD, [], [kept, lost, after, bobs], KEYS, disowned=disowned)
+    assert sorted(listed(state)) == sorted(ids(kept, bobs))
+    assert {each["event_id"] for each in state["invalid_events"]} == set(ids(lost, after))
+    assert {each["reason"] for each in state["invalid_events"]} == {"key-compromised"}
 
 
 def test_an_equivocation_cannot_be_undone_and_supersedes_nothing() -> None:

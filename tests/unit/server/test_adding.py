@@ -431,5 +431,6 @@ def test_results_for_a_loop_that_is_gone_are_dropped() -> None:
 
 def test_events_of_all_sizes_keep_their_ids(log: Served) -> None:
     sent = [snapshot(number, items=number) for number in range(5)]
+    log.add_all([created(number) for number in range(5)])
     got = log.add_all(sent).lines
     assert [line["event_id"] for line in got] == [each["event_id"] for each in sent]

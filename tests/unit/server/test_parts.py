@@ -31,6 +31,7 @@ STATUS = {
     "wrong-timestamp": 400,
     "key-not-permitted": 403,
     "unknown-key": 403,
+    "key-compromised": 403,
     "not-listed": 403,
     "not-found": 404,
     "ambiguous": 300,

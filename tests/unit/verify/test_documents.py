@@ -12,8 +12,8 @@ from tests.simulators.published import (
     ORIGIN,
     VERIFIER,
     PublishedLog,
+    attestation_event,
     record_event,
-    small_event,
 )
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner, Verifier
@@ -30,7 +30,12 @@ EVERYBODY = Trust(
 )
 NOBODY = Trust()
 
-LOGGED = [record_event(1), small_event(1), small_event(2), record_event(2), small_event(3)]
+LOGGED = [
+    record_event(1),
+    *(attestation_event(number, 1) for number in (1, 2)),
+    record_event(2),
+    attestation_event(3, 2),
+]
 LOG = PublishedLog(LOGGED)
 EVENT = json.dumps(LOGGED[3].value).encode()
 
