@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 
 from tests.simulators import events
@@ -27,22 +28,27 @@ from translog.store.bodies import Packer
 ORIGIN = "bench.example/log"
 FILL_BATCH = 4_096
 SNAPSHOT_EVERY = 4
+# A snapshot is about a paper so many events before: also from many clients at once, it comes later.
+SNAPSHOT_AFTER = 512
 
 
 def signed_events(start: int, count: int) -> list[bytes]:
     """Return events `start` to `start + count` as canonical JSON, made on every core."""
     step = 256
     with ProcessPoolExecutor() as pool:
-        parts = pool.map(_signed, range(start, start + count, step), [step] * -(-count // step))
+        parts = pool.map(_signed, repeat(start), range(0, count, step), repeat(step))
         return [event for part in parts for event in part][:count]
 
 
-def _signed(start: int, count: int) -> list[bytes]:
-    return [canonical(_event(number)) for number in range(start, start + count)]
+def _signed(start: int, at: int, count: int) -> list[bytes]:
+    return [canonical(_event(start, number)) for number in range(at, at + count)]
 
 
-def _event(number: int) -> dict[str, object]:
-    return (events.snapshot if number % SNAPSHOT_EVERY == 0 else events.created)(number)
+def _event(start: int, number: int) -> dict[str, object]:
+    """Return event `number` of those from `start` on: the first of them only create records."""
+    if number % SNAPSHOT_EVERY == 0 and number >= SNAPSHOT_AFTER:
+        return events.snapshot(start + number - SNAPSHOT_AFTER + 1)
+    return events.created(start + number)
 
 
 def new_log(path: Path) -> LogDirectory:
@@ -71,8 +77,8 @@ def admitted(start: int) -> Iterator[Admitted]:
     packer = Packer()
     # The contents of sixteen papers, each told apart by its number in the place of an identifier.
     shapes = [
-        from_value(_event(number)).content.split(b'"created_at":"2026-06-01T00:00:00Z"')
-        for number in range(16)
+        from_value(_event(0, number)).content.split(b'"created_at":"2026-06-01T00:00:00Z"')
+        for number in range(SNAPSHOT_AFTER, SNAPSHOT_AFTER + 16)
     ]
     number = start
     while True:
