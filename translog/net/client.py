@@ -8,14 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, TimeoutError
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import Timeout, parse_url
 
-from translog import __version__
 from translog.errors import BusyError, MalformedError, TooLargeError, UnavailableError
 from translog.net.answers import MAX_PROBLEM_BYTES, error_of
+from translog.net.connections import REFUSALS, Connections
 from translog.net.gzip import unpack
 
 MAX_TRIES = 4
@@ -46,25 +43,15 @@ class Client:
         Raises:
             MalformedError: `base_url` is not such a URL.
         """
-        try:
-            url = parse_url(base_url)
-        except LocationParseError as error:
-            raise MalformedError(f"URL {base_url[:200]!r} cannot be read") from error
-        if url.scheme not in ("http", "https") or not url.host or url.auth or url.query:
-            raise MalformedError(
-                f"URL {base_url[:200]!r} is not http(s)://host/path, without user or query"
-            )
-        self._base = url.url.rstrip("/")
-        self._prefix = (url.path or "").rstrip("/")
+        self._connections = Connections(
+            base_url,
+            timeout_seconds=timeout_seconds,
+            headers={"Accept-Encoding": "gzip"},
+            at_once=connections,
+        )
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
         self._clock = clock
-        self._pool = urllib3.connection_from_url(
-            base_url,
-            maxsize=connections,
-            block=True,
-            headers={"User-Agent": f"translog/{__version__}", "Accept-Encoding": "gzip"},
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +61,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._connections.close()
 
     def get(self, path: str, limit: int) -> bytes:
         """Return what is at `path`. As a function, this is a `published.Fetch`.
@@ -121,34 +108,16 @@ class Client:
     def _once(
         self, method: str, path: str, limit: int, body: bytes | None, headers: dict[str, str]
     ) -> bytes:
-        what = f"{self._base}/{path}"
+        what = f"{self._connections.base_url}/{path}"
         deadline = self._clock() + self._timeout_seconds
         try:
-            response = self._pool.urlopen(
-                method,
-                f"{self._prefix}/{path}",
-                body=body,
-                headers={**self._pool.headers, **headers},
-                timeout=Timeout(total=self._timeout_seconds),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-            try:
+            with self._connections.asked(method, path, body, headers) as response:
                 return self._body(response, limit, deadline, what)
-            except BaseException:
-                response.close()  # what is left of the answer must not be the next one's start
-                raise
-            finally:
-                response.release_conn()
-        except NewConnectionError as error:  # in urllib3 a kind of TimeoutError
-            raise _AgainError(UnavailableError(f"{what}: {str(error)[:200]}")) from error
         except TimeoutError as error:
             raise UnavailableError(
                 f"{what} did not answer within {self._timeout_seconds:g} s"
             ) from error
-        except HTTPError as error:
+        except REFUSALS as error:
             failed = f"{what}: {type(error).__name__}: {str(error)[:200]}"
             raise _AgainError(UnavailableError(failed)) from error
 
@@ -179,8 +148,7 @@ class Client:
         """Yield the bytes as sent, until there are too many of them or it takes too long."""
         room = limit
         while True:
-            # `read1` and not `read`: it returns what has arrived, so that a server that sends
-            # a byte now and then cannot keep us beyond the deadline.
+            # `read1` and not `read`: it returns what has arrived.
             piece = response.read1(min(CHUNK_BYTES, room + 1))
             if not piece:
                 return

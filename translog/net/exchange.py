@@ -4,19 +4,11 @@ For servers that are asked once, and again later if at all: calendars, sources o
 `client` is for logs, which are asked until they answer.
 """
 
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from http.client import HTTPException
-from threading import Event, Timer
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 from urllib3 import HTTPResponse
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
-from urllib3.util import Url, parse_url
 
-from translog import __version__
 from translog.errors import (
     BusyError,
     MalformedError,
@@ -25,6 +17,7 @@ from translog.errors import (
     TranslogError,
     UnavailableError,
 )
+from translog.net.connections import REFUSALS, Connections
 
 MAX_SHOWN_BYTES = 160
 
@@ -44,18 +37,13 @@ class Exchange:
 
         Args:
             base_url: what stands before every path; http or https, without user or query.
-            timeout_seconds: from connecting to the last byte of the answer. Only looking up the
-                server's name is not in it: that has no bound but the system's.
-            headers: sent with each request, and never shown.
+            timeout_seconds, headers: see `Connections`.
 
         Raises:
             MalformedError: `base_url` is not such a URL.
         """
-        self._url = read_url(base_url)
-        self.base_url = self._url.url.rstrip("/")
-        self._headers = {"User-Agent": f"translog/{__version__}", **headers}
+        self._connections = Connections(base_url, timeout_seconds=timeout_seconds, headers=headers)
         self._timeout_seconds = timeout_seconds
-        self._idle: list[HTTPConnection] = []
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +53,12 @@ class Exchange:
 
     def close(self) -> None:
         """Close the connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._connections.close()
+
+    @property
+    def base_url(self) -> str:
+        """What stands before every path, without a slash at the end."""
+        return self._connections.base_url
 
     def ask(
         self,
@@ -89,71 +81,16 @@ class Exchange:
             UnavailableError: no whole answer in time.
         """
         what = f"{self.base_url}/{path}"
-        late = f"{what} did not answer within {self._timeout_seconds:g} s"
-        where = f"{(self._url.path or '').rstrip('/')}/{path}"
-        connection = self._connection()
         try:
-            try:
-                connection.request(
-                    method,
-                    where,
-                    body=body,
-                    headers={**self._headers, **(headers or {})},
-                    preload_content=False,
-                    decode_content=False,
-                )
-                with _in_time(connection):
-                    answer = _read(connection.getresponse(), limit, what)
-            except BaseException:
-                connection.close()  # what is left of the answer must not be the next one's start
-                raise
+            with self._connections.asked(method, path, body, headers or {}) as response:
+                return _read(response, limit, what)
         except TimeoutError as error:
-            raise UnavailableError(late) from error
-        except (HTTPError, HTTPException, OSError) as error:
+            raise UnavailableError(
+                f"{what} did not answer within {self._timeout_seconds:g} s"
+            ) from error
+        except REFUSALS as error:
             said = f"{type(error).__name__}: {str(error)[:200]}"
             raise UnavailableError(f"{what}: {said}") from error
-        self._idle.append(connection)
-        return answer
-
-    def _connection(self) -> HTTPConnection:
-        with suppress(IndexError):
-            connection = self._idle.pop()
-            if not connection.is_connected:
-                connection.close()  # it is opened again with the next request
-            return connection
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        host = (self._url.host or "").strip("[]")
-        return kind(host, self._url.port, timeout=self._timeout_seconds)
-
-
-@contextmanager
-def _in_time(connection: HTTPConnection) -> Iterator[None]:
-    """Bound the block by the connection's timeout, which itself bounds the wait for each byte.
-
-    Raises:
-        TimeoutError: it took longer, and the connection was cut.
-    """
-    cut = Event()
-
-    def cut_off(sock: Any) -> None:
-        cut.set()
-        with suppress(OSError):  # closed in the meantime
-            # Not TLS's own shutdown, which would wait for the other side.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    timer = Timer(connection.timeout or 0.0, cut_off, (connection.sock,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except Exception as error:
-        if cut.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
-    if cut.is_set():  # for the standard library, a head that was cut off is a whole one
-        raise TimeoutError
 
 
 def _read(response: HTTPResponse, limit: int, what: str) -> Answer:
@@ -178,20 +115,3 @@ def refusal(answer: Answer, what: str) -> TranslogError:
     if answer.status in (404, 410):
         return MissingError(said)
     return BusyError(said) if answer.status in (429, 503) else UnavailableError(said)
-
-
-def read_url(text: str) -> Url:
-    """Return the parts of a base URL.
-
-    Raises:
-        MalformedError: it is not http or https, or has a user, a query or a fragment.
-    """
-    try:
-        url = parse_url(text)
-    except LocationParseError as error:
-        raise MalformedError(f"URL {text[:200]!r} cannot be read") from error
-    if url.auth:  # not shown: it may be a password
-        raise MalformedError(f"URL of {url.host!r} names a user, which has no place there")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise MalformedError(f"URL {text[:200]!r} is not http(s)://host/path, without a query")
-    return url

@@ -16,13 +16,12 @@ from translog.bitcoin.claims import Known, RunSource
 from translog.errors import MalformedError
 from translog.formats.strict import parse_decimal, shown
 from translog.net.bitcoind import Bitcoind
+from translog.net.connections import read_url
 from translog.net.electrum import Electrum
 from translog.net.esplora import Esplora
-from translog.net.exchange import read_url
 from translog.net.lines import Address
 from translog.net.quorum import Quorum
 
-MAX_NAME_CHARS = 4096
 WANTED = "esplora:, electrum:, bitcoind: or quorum:"
 
 _ELECTRUM = re.compile(
@@ -50,8 +49,6 @@ def open_source(
         MalformedError: it is no such name. The message holds no password.
     """
     kind, _, rest = name.partition(":")
-    if len(name) > MAX_NAME_CHARS:
-        raise MalformedError(f"name of a header source has {len(name)} characters")
     if kind == "esplora":
         return Esplora(rest, known)
     if kind == "electrum":

@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from tests.simulators.published import VERIFIER, PublishedLog, small_events
+from tests.unit.net.raw import raw_server, slowly
 from translog.errors import (
     BusyError,
     ConflictError,
@@ -167,6 +168,21 @@ def test_a_server_that_trickles_is_left_in_time():
     body = bytes(500_000)
     with pytest.raises(UnavailableError, match="was not all there within 10 s"):
         ask(Answer(body=body), limit=len(body), clock=lambda: next(times))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5",
+    ],
+)
+def test_and_so_is_one_that_trickles_wherever_it_does(start):
+    refused = pytest.raises(UnavailableError, match=r"within 0\.2 s")
+    with raw_server(slowly(start)) as url, client(url, timeout_seconds=0.2) as asking, refused:
+        asking.get("x", 100)
 
 
 def test_a_timeout_is_not_tried_again():

@@ -3,12 +3,11 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from threading import Event, Thread
+from contextlib import closing
 
 import pytest
 
+from tests.unit.net.raw import raw_server, raw_server_without_reading, slowly
 from translog.errors import (
     BusyError,
     MalformedError,
@@ -29,35 +28,6 @@ def ask(answer: Answer, *, limit: int = 100, seconds: float = 10.0) -> exchange.
 
 def opened(url: str, seconds: float = 10.0) -> Exchange:
     return Exchange(url, timeout_seconds=seconds, headers={"Accept": "text/plain"})
-
-
-@contextmanager
-def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Let `talk` have each connection, after the request."""
-
-    def serve() -> None:
-        with suppress_closed():
-            while True:
-                connection, _ = listener.accept()
-                with closing(connection), suppress_closed():
-                    connection.recv(65536)
-                    talk(connection)
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-@contextmanager
-def suppress_closed() -> Iterator[None]:
-    with suppress(OSError):
-        yield
 
 
 def test_an_answer_is_its_status_and_its_bytes():
@@ -83,13 +53,19 @@ def test_what_is_sent_is_what_was_given():
     assert first.connection == second.connection
 
 
-def test_a_connection_that_the_server_closed_is_opened_again():
+def test_a_request_is_sent_again_on_a_new_connection_where_the_server_closed_the_old_one():
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     with raw_server(talk) as url, opened(url) as asking:
-        for _ in range(3):
+        for _ in range(20):  # it closes while the next request is on its way, or before
             assert asking.ask("GET", "x", 9).body == b"ok"
+
+
+def test_a_request_is_not_sent_again_on_a_connection_that_was_new():
+    with serving(lambda _: Answer(drop=True)) as server, opened(server.url) as asking:
+        check_unavailable(asking, "RemoteDisconnected")
+        assert len(server.requests) == 1
 
 
 def test_as_many_bytes_as_wanted_are_taken_and_not_one_more():
@@ -146,17 +122,6 @@ def check_unavailable(asking: Exchange, match: str) -> None:
         asking.ask("GET", "x", 100)
 
 
-def slowly(start: bytes) -> Callable[[socket.socket], None]:
-    """Send `start`, and then a byte now and then for as long as anyone listens."""
-
-    def talk(connection: socket.socket) -> None:
-        connection.sendall(start)
-        while not Event().wait(0.02):
-            connection.sendall(b"a")
-
-    return talk
-
-
 @pytest.mark.parametrize(
     "start",
     [
@@ -198,24 +163,6 @@ def test_a_certificate_of_nobody_we_know_is_refused(tmp_path):
 
     with raw_server_without_reading(talk) as port, opened(f"https://127.0.0.1:{port}") as asking:
         check_unavailable(asking, "SSLError|SSLCert")
-
-
-@contextmanager
-def raw_server_without_reading(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    def serve() -> None:
-        with suppress_closed():
-            connection, _ = listener.accept()
-            with closing(connection), suppress_closed():
-                talk(connection)
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    thread = Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
-        thread.join()
 
 
 @pytest.mark.parametrize(

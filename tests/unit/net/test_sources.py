@@ -191,6 +191,14 @@ def test_a_header_that_is_not_of_the_hash_is_refused(pem, context, kind):
             both.source.header(7)
 
 
+@pytest.mark.parametrize("hash_", ["", "x", "AB" * 32, "00" * 31, "../tx/00", "00" * 32 + "?"])
+def test_a_hash_that_is_none_leads_nowhere(hash_):
+    with serving(lambda _: Answer(body=hash_.encode())) as server:
+        with Esplora(server.url, KNOWN) as source, pytest.raises(MalformedError, match="hash of b"):
+            source.header(7)
+        assert [request.path for request in server.requests] == ["/block-height/0"]
+
+
 def test_every_lie_is_tested_here():
     here = Path(__file__).read_text()
     lies = (*LIES, *electrum.MORE_LIES)
@@ -241,6 +249,7 @@ def answering(body: object, status: int = 200) -> Callable[[object], Answer]:
         ([1], MalformedError),
         ([{"id": 1, "result": 7}], MalformedError),
         ([{"id": True, "result": 7}], MalformedError),
+        ([{"id": [], "result": 7}], MalformedError),
         ([{"id": 0, "result": 7}, {"id": 0, "result": 8}], MalformedError),
         ([{"id": 0}], MalformedError),
         ([{"id": 0, "result": "7"}], MalformedError),
