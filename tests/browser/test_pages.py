@@ -7,6 +7,7 @@ Runs where Chromium and the group `browser` are installed: `apt-get install chro
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -16,8 +17,13 @@ from tests.integration.test_server import Process, add
 from tests.simulators.asgi import new_log
 from tests.simulators.events import created, real_events
 from tests.simulators.papers import PAYLOADS, citation, creation, graph, paper, say
-from tests.unit.web.test_record import HOSTILE
+from tests.unit.web.test_anchors import row
+from tests.unit.web.test_record import HOSTILE, PAGES, facts, real
+from tests.unit.web.test_timestamps import FINAL
 from translog.pith.record import pith_number
+from translog.web.anchors import anchored
+from translog.web.pages import AnchorsPage
+from translog.web.record import record_page
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed (group browser)"
@@ -128,6 +134,24 @@ def test_everyone_can_read_it(site: str, page: Any, name: str) -> None:
     page.goto(f"{site}{PATHS[name]}")
     found = axe.Axe().run(page).response["violations"]
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+
+
+@pytest.mark.parametrize("name", ["anchors", "record"])
+def test_everyone_can_read_what_only_an_anchored_log_shows(page: Any, name: str) -> None:
+    bundle = real()
+    bundle["timestamp_proofs"] = [{**FINAL, "event_id": bundle["events"][0]["event_id"]}]
+    states = ("pending", "attested", "confirmed", "final", "lost")
+    shown = {
+        "anchors": AnchorsPage(anchors=anchored(map(row, states))),
+        "record": record_page(facts(bundle)),
+    }
+    style = resources.files("translog.web").joinpath("static", "pith.css").read_text()
+    html = PAGES.render(shown[name], "./").decode()
+    page.set_content(html.replace("</head>", f"<style>{style}</style></head>"))
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_what_is_searched_for_is_found_without_javascript(site: str, browser: Any) -> None:
