@@ -102,6 +102,10 @@ def test_the_real_bundle_is_mirrored_and_served_under_our_key(tmp_path: Path, cl
     keys = [log.verifier.public_key, bytes.fromhex(real["public_keys"][0]["public_key_hex"])]
     found = bundles.open_bundle(ours, keys)
     assert found.events == real["events"]
+    assert found.value["state"] == real["state"]
+    assert found.value["state"]["state_sha256"] == real["state"]["state_sha256"]
+    [ours_alone] = found.value["mirror_hints"]  # a file is nowhere served
+    assert (ours_alone["name"], ours_alone["status"]) == ("example.com/mirror", "active")
     assert found.signature.fingerprint == fingerprint_hex(log.verifier.public_key)
     [[mirror]] = [value["mirrors"] for value in cli("mirror", "list", at)]
     assert (mirror["name"], mirror["records"]) == ("pith", 1)
@@ -121,12 +125,17 @@ def test_a_registry_of_a_thousand_records_is_mirrored_with_equal_states(
     try:
         add = ["mirror", "add", str(mirror.path), "one", server.url]
         add += ["--key", source.verifier.vkey, "--key", KEY.public_key.hex()]
+        add[4] += "/"  # as browsers show it
         lines = cli(*add)
         assert len(lines) == RECORDS
         assert sum(line["added"] for line in lines) == len(events)
         numbers = [pith_number(record(number)) for number in range(RECORDS)]
         for number in numbers:
             assert canonical(state_of(mirror, number)) == canonical(state_of(source, number))
+        ours, theirs = bundle_of(mirror, numbers[0])["mirror_hints"]
+        assert (ours["base_url"], ours["status"]) == ("https://mirror.example", "active")
+        assert (theirs["base_url"], theirs["status"]) == (server.url, "primary")
+        assert theirs["bundle_url"].startswith(f"{server.url}/pith/")
         lines = cli("mirror", "pull", str(mirror.path), "one")
         assert {line["added"] for line in lines} == {0}
     finally:

@@ -68,7 +68,7 @@ def add(
     log = find_log(directory)
     source = Source(
         name=name,
-        place=place if is_url(place) else str(Path(place).absolute()),
+        place=place.rstrip("/") if is_url(place) else str(Path(place).absolute()),
         log_key=_log_key(place, keys),
         keys=tuple(sorted({key.public_key for key in keys})),
         position=0,

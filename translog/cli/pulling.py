@@ -147,7 +147,8 @@ class _Pull(NamedTuple):
             if self._is_logged(pulled, list(islice(answers, len(pulled.events))))
         ]
         for pulled in logged:
-            mirrors.state_names(self.editor, pulled.bundle, self.source, now=now())
+            if pulled.earlier is None:
+                mirrors.state_source(self.editor, pulled.bundle, self.source, now=now())
         settle(self.editor, self.to.writer)
         return logged
 

@@ -19,7 +19,7 @@ from translog.log.timestamps import proofs_of
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
-from translog.pith.kinds import record_mirrored
+from translog.pith.kinds import mirror_hint, record_mirrored
 from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, aliases, parse_pith_number
 from translog.store import log
 from translog.store.bodies import from_micros, unpack
@@ -47,19 +47,20 @@ def bundle(
     """
     found = _events(db, size, suffix)
     number = _one_number(suffix, [event for _, event in found])
-    names = stated_aliases(number, [event for _, event in found])
+    taken_over = _taken_over(number, [event for _, event in found])
     found = [(leaf, event) for leaf, event in found if event["subject_pith_number"] == number]
+    events = [event for _, event in found]
     placed = [(leaf.leaf_index, event) for leaf, event in found]
     proofs = proofs_of(db, [leaf for leaf, _ in found], signer.verifier)
     make = partial(
         build_bundle,
         pith_number=number,
-        events=[event for _, event in found],
+        events=events,
         keys=listed_keys(db, size, placed, pith_key(signer.verifier, base_url)),
-        source_aliases=names,
+        source_aliases=_stated_aliases(taken_over, events),
         built_at=_time(max(log.read_signed_at(db, size), proofs.changed_at)),
         base_url=base_url,
-        mirror_hints=[],
+        mirror_hints=_mirror_hints(taken_over, number, signer.name, base_url),
         signing_key=signer.key,
     )
     try:
@@ -119,29 +120,55 @@ def _one_number(suffix: str, events: Sequence[dict[str, Any]]) -> str:
     return found[0]
 
 
-def stated_aliases(number: str, events: Sequence[Mapping[str, Any]]) -> list[dict[str, str]] | None:
+def _taken_over(number: str, events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what the log states of where it has a record from, the first statement first."""
+    return [
+        event["payload"]
+        for event in events
+        if event["event_type"] == record_mirrored.TYPE and event["payload"]["pith_number"] == number
+    ]
+
+
+def _stated_aliases(
+    taken_over: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]] | None:
     """Return the names of a mirrored record as its source gave them, if the log has stated them.
 
     The first statement counts, so that what was served once is served for ever; and one of other
     names than the record's counts for nothing: nobody would read a bundle with those.
     """
-    stated = [
-        event["payload"]["source_aliases"]
-        for event in events
-        if event["event_type"] == record_mirrored.TYPE and event["payload"]["pith_number"] == number
-    ]
-    if not stated:
+    if not taken_over:
         return None
     records = (
         event["payload"]["canonical_record"]
         for event in events
-        if event["event_type"] == RECORD_CREATED and event["subject_pith_number"] == number
+        if event["event_type"] == RECORD_CREATED
     )
     names = [(each["alias_kind"], each["alias_value"]) for each in aliases(next(records), "")]
-    for found in stated:
+    for found in (each["source_aliases"] for each in taken_over):
         if [(each["alias_kind"], each["alias_value"]) for each in found] == names:
             return list(found)
     return None
+
+
+def _mirror_hints(
+    taken_over: Sequence[Mapping[str, Any]], number: str, origin: str, base_url: str
+) -> list[dict[str, Any]]:
+    """Return where a record is served: here, and where the log has it from."""
+    suffix = parse_pith_number(number).suffix
+    end = f"/pith/{suffix}/bundle.json"
+    urls = dict.fromkeys(str(each["source_url"]) for each in taken_over)
+    sources = [url.removesuffix(end) for url in urls if url.endswith(end)]
+    status = "active" if taken_over else "primary"
+    return [
+        mirror_hint.build(name=origin, base_url=base_url, suffix=suffix, status=status),
+        *(
+            mirror_hint.build(
+                name=source.partition("://")[2], base_url=source, suffix=suffix, status="primary"
+            )
+            for source in sources
+        ),
+    ]
 
 
 def _time(seconds: int) -> str:

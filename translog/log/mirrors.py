@@ -23,10 +23,10 @@ from translog.formats.tiles import FULL, bundle_path
 from translog.log import decisions
 from translog.pith import bundle as bundles
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
-from translog.pith.event import KEY_TYPES, MAX_EVENT_BYTES, RECORD_CREATED, RECORD_TYPES
+from translog.pith.event import KEY_TYPES, MAX_EVENT_BYTES, RECORD_TYPES
 from translog.pith.kinds import record_mirrored
 from translog.pith.kinds.decisions import build_allowed
-from translog.pith.record import aliases, parse_pith_number
+from translog.pith.record import parse_pith_number
 from translog.pith.succession import succeed
 from translog.store import mirrors as rows
 from translog.store import registry as signers
@@ -114,31 +114,32 @@ def allow_signers(db: Connection, bundle: Bundle, source: Source, *, now: int) -
     return allowed
 
 
-def state_names(db: Connection, bundle: Bundle, source: Source, *, now: int) -> bool:
-    """Propose to state a record's names as the source has them, where ours would differ.
+def state_source(db: Connection, bundle: Bundle, source: Source, *, now: int) -> bool:
+    """Propose to state where a record is from, and its names as they are there.
 
-    So that our state of the record is the source's, and everyone can see whose word the dates of
-    its names are. What was stated once stays.
+    So that our state of the record is the source's, our bundle names the source, and everyone can
+    see whose word the dates of the names are. What was stated once stays.
 
     Returns:
         Whether there is anything to settle (`decisions.settle`).
     """
-    found = bundle.value["source_aliases"]
-    created = [each for each in bundle.events if each["event_type"] == RECORD_CREATED]
-    first = min(each["created_at"] for each in created)
-    if found == aliases(bundle.value["canonical_record"], first):
-        return False
     if decisions.is_stated(db, bundle.pith_number):
         return False
     payload = record_mirrored.build(
         pith_number=bundle.pith_number,
-        source_aliases=found,
+        source_aliases=bundle.value["source_aliases"],
         bundle_sha256=bundle.content_sha256,
         bundle_key_fingerprint=bundle.signature.fingerprint,
-        source_url=source.place if source.place.startswith(("http://", "https://")) else None,
+        source_url=_url_of(bundle, source),
     )
     decisions.propose(db, record_mirrored.TYPE, payload, now=now)
     return True
+
+
+def _url_of(bundle: Bundle, source: Source) -> str | None:
+    if not source.place.startswith(("http://", "https://")):
+        return None
+    return f"{source.place}/{path_of(bundle.pith_number)}" if source.log_key else source.place
 
 
 def hold(
