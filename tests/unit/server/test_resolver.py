@@ -9,12 +9,20 @@ from hashlib import sha256
 import pytest
 
 from tests.simulators.asgi import BASE_URL, NOW, Served, ask, problem
-from tests.simulators.events import ALIKE, created, real_bundle, real_events, record, snapshot
+from tests.simulators.events import (
+    ALIKE,
+    PITH_KEY,
+    created,
+    real_bundle,
+    real_events,
+    record,
+    snapshot,
+)
 from translog.formats.canonical import canonical
 from translog.formats.keys import SigningKey
 from translog.formats.note import NoteSigner
 from translog.log import bundler
-from translog.pith.key import PithKey
+from translog.pith.key import PINNED, PithKey
 from translog.pith.linked import CONTEXT
 from translog.pith.record import pith_number
 from translog.store import database, mirrors
@@ -198,12 +206,19 @@ def test_the_context_defines_every_member_that_is_served(real: Served) -> None:
     assert response.json == CONTEXT
 
 
-def test_the_signing_key_is_the_log_s_own(real: Served) -> None:
+def test_the_signing_keys_are_the_log_s_own_and_then_those_that_create_records(
+    real: Served,
+) -> None:
     found = real.get("/pith-signing-key.json").json
-    (row,) = found["keys"]
-    assert found["current"] == row["key_id"]
-    assert (row.pop("valid_from"), row.pop("valid_until")) == (None, None)
-    assert PithKey.from_json(row).public_key == real.log.verifier.public_key
+    own, *registries = found["keys"]
+    assert found["current"] == own["key_id"]
+    assert (own.pop("valid_from"), own.pop("valid_until")) == (None, None)
+    assert PithKey.from_json(own).public_key == real.log.verifier.public_key
+    assert {row["public_key_hex"] for row in registries} == {
+        PITH_KEY.public_key.hex(),
+        PINNED["pith.science"].public_key.hex(),
+    }
+    assert {(row["status"], row["valid_until"]) for row in registries} == {("active", None)}
 
 
 def test_the_manifest_of_mirrors_has_patterns_that_lead_to_the_documents(real: Served) -> None:
