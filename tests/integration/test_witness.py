@@ -47,16 +47,16 @@ if where == "between commit and answer":
     cosigning.answer_all = dying(answer_all)
 if where == "before the commit":
     Records.replace = dying(replace)
-serve(find(Path(place)), "127.0.0.1", 0)
+serve(find(Path(place)), "127.0.0.1", int(sys.argv[4]))
 """
 
 
 class Process:
     """A witness's server, from its line that says where it is to its end."""
 
-    def __init__(self, path: Path, where: str = "", count: int = 0) -> None:
+    def __init__(self, path: Path, where: str = "", count: int = 0, port: int = 0) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-c", CODE, str(path), where, str(count)],
+            [sys.executable, "-c", CODE, str(path), where, str(count), str(port)],
             stderr=subprocess.PIPE,
             cwd=ROOT,
         )

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from sqlite_utils import Database, Migrations
 
@@ -81,6 +81,12 @@ class Records:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._db.close()

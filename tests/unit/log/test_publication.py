@@ -280,10 +280,11 @@ def test_a_policy_that_comes_later_hides_nothing_that_was_shown(log: Log) -> Non
         log.clock.moved += MAX_PAUSE_SECONDS
         log.until(writer, 5)
     # And one that goes leaves nothing held.
-    w1.fault = "server error"
     with log.opened() as writer:
+        w1.fault = "server error"
         log.add(writer, 2)
         assert log.publish(writer).size == 5
+        assert log.signed_sizes[-1] == 7
     for name in ("policy", "witnessing.toml"):
         (log.directory.path / name).unlink()
     with log.opened():
