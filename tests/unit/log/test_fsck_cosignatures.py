@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.simulators.logs import NOW, new_log, raws, writing
 from translog.errors import VerificationError
-from translog.formats.note import Note
+from translog.formats.note import Note, Signature
 from translog.log.directory import LogDirectory, open_reader
 from translog.log.fsck import fsck
-from translog.store import database
+from translog.store import cosignatures, database
 from translog.store import log as rows
 from translog.testing.witnesses import running
 
@@ -82,3 +83,15 @@ def test_a_line_of_the_second_key_must_be_right_where_the_key_is(log: LogDirecto
     sql(log, "UPDATE checkpoint SET note = ? WHERE size = 5", bad.encode())
     with pytest.raises(VerificationError, match=r"^checkpoint of size 5: ML-DSA-44 signature"):
         check(log)
+
+
+def test_a_line_that_does_not_verify_is_found_by_the_policy(log: LogDirectory) -> None:
+    with closing(open_reader(log)) as db:
+        row = next(each for each in cosignatures.read_all(db) if len(each.line) < 1000)
+    line = Signature.parse(row.line.removesuffix("\n"))
+    bad = replace(line, blob=line.blob[:-1] + bytes([line.blob[-1] ^ 1]))
+    sql(log, f"UPDATE cosignature SET line = ? {FIRST}", str(bad))
+    with pytest.raises(VerificationError, match=r"^cosignature of size 5 by .*: Ed25519 signature"):
+        check(log)
+    (log.path / "policy").unlink()
+    check(log)  # nobody says whose it is
