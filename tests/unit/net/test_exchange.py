@@ -62,6 +62,16 @@ def test_a_request_is_sent_again_on_a_new_connection_where_the_server_closed_the
             assert asking.ask("GET", "x", 9).body == b"ok"
 
 
+def test_also_where_it_closes_with_the_request_in_its_hands():
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        connection.recv(65_536)
+
+    with raw_server(talk) as url, opened(url) as asking:
+        for _ in range(3):
+            assert asking.ask("GET", "x", 9).body == b"ok"
+
+
 def test_a_request_is_not_sent_again_on_a_connection_that_was_new():
     with serving(lambda _: Answer(drop=True)) as server, opened(server.url) as asking:
         check_unavailable(asking, "RemoteDisconnected")
