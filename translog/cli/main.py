@@ -39,6 +39,7 @@ COMMANDS = (
     "backup",
     "witness",
     "headers",
+    "demo",
 )
 
 
