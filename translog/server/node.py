@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from translog.bitcoin.claims import check_height
-from translog.bitcoin.header import display_hash, parse_display_hash
+from translog.bitcoin.header import Header, display_hash, parse_display_hash
 from translog.errors import MalformedError, MissingError, TranslogError
 from translog.formats.strict import shown
 from translog.server.answers import JSON, NO_STORE, Answer, Receive, Scope, Send
@@ -124,10 +124,10 @@ class NodeApp:
     def _hash(self, params: list[Any]) -> str:
         (height,) = _want(params, 1)
         try:
-            known = self._headers.header(check_height(height, "height"))
+            known = self._vouched(check_height(height, "height"))
         except (MalformedError, MissingError) as error:
             raise RefusedError(BAD_PARAMETER, "Block height out of range") from error
-        return display_hash(known.header.hash)
+        return display_hash(known.hash)
 
     def _header(self, params: list[Any]) -> str:
         name, verbose = _want(params, 2)
@@ -141,7 +141,14 @@ class NodeApp:
             height = self._headers.height_of(hash_)
         except MissingError as error:
             raise RefusedError(NO_SUCH_BLOCK, "Block not found") from error
-        return self._headers.header(height).header.raw.hex()
+        return self._vouched(height).raw.hex()
+
+    def _vouched(self, height: int) -> Header:
+        """Return a header that may be taken for a node's word: `ots` asks for no grade."""
+        known = self._headers.header(height)
+        if self._headers.network.proves and not known.grade.verified:
+            raise RefusedError(MISC, f"header of block {height} is {known.grade}: not vouched for")
+        return known.header
 
 
 def _want(params: list[Any], count: int) -> list[Any]:

@@ -11,9 +11,9 @@ import pytest
 
 from tests.simulators.asgi import Response, ask
 from translog.bitcoin.claims import Known
-from translog.bitcoin.grade import OWN_NODE
+from translog.bitcoin.grade import OWN_NODE, UNCHECKED, Grade
 from translog.bitcoin.header import display_hash
-from translog.bitcoin.network import REGTEST
+from translog.bitcoin.network import MAINNET, REGTEST
 from translog.net.bitcoind import Bitcoind
 from translog.server.node import MAX_CALLS, MAX_REQUEST_BYTES, NodeApp
 from translog.server.settings import Settings
@@ -186,3 +186,29 @@ def test_our_own_client_takes_it_for_a_node(node):
     with serving(answer) as server, Bitcoind(server.url, lambda: "any:thing", known) as client:
         assert client.tip() == 100
         assert client.run(0, 101) == node.chain.raw_headers()
+
+
+@pytest.mark.parametrize("grade", [UNCHECKED, OWN_NODE])
+def test_a_header_that_nobody_vouches_for_is_no_nodes_word(tmp_path: Path, grade: Grade) -> None:
+    create(tmp_path / "kept", MAINNET, 0)
+    with HeaderWriter(tmp_path / "kept") as writer:
+        extend(writer, None, 0, MAINNET.genesis.raw, grade)
+    with (
+        HeaderFile(tmp_path / "kept") as file,
+        closing(NodeApp(KeptHeaders(file, None), SETTINGS)) as app,
+    ):
+        for method, params, want in [
+            ("getblockhash", [0], display_hash(MAINNET.genesis.hash)),
+            (
+                "getblockheader",
+                [display_hash(MAINNET.genesis.hash), False],
+                MAINNET.genesis.raw.hex(),
+            ),
+        ]:
+            body = json.dumps({"method": method, "params": params, "id": 1}).encode()
+            answer = asyncio.run(ask(app, "POST", "/", body)).json
+            if grade.verified:
+                assert answer["result"] == want
+            else:
+                assert answer["error"]["code"] == -1
+                assert "header of block 0 is unchecked" in answer["error"]["message"]
