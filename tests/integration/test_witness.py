@@ -147,6 +147,31 @@ def test_a_witness_is_made_told_of_a_log_served_and_listed(
         assert line in text
 
 
+def test_a_fork_is_made_into_evidence_that_a_stranger_can_check(
+    path: Path,
+    processes: list[Process],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    code, found = printed(capsys, "witness", "evidence", str(path), str(out))
+    assert (code, found["written"]) == (0, [])
+    process = Process(path)
+    processes.append(process)
+    process.post(LOG.request(0, 12))
+    assert process.post(LOG.request(12, 12, branch=1))[0] == 422
+    assert process.post(LOG.request(12, 13, branch=1))[0] == 422  # no proof, and no evidence
+    process.stop()
+    code, found = printed(capsys, "witness", "evidence", str(path), str(out))
+    assert code == 0
+    (file,) = found["written"]
+    key = LOG.verifier.vkey
+    assert run(["evidence", "verify", file, "--key", key]) == 0
+    raw = Path(file).read_bytes()
+    Path(file).write_bytes(raw.replace(b"\\n12\\n", b"\\n11\\n", 1))
+    assert run(["evidence", "verify", file, "--key", key]) == 1
+
+
 def test_logs_are_added_from_a_list_and_removed_again(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

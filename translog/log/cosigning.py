@@ -92,7 +92,7 @@ class Cosigning:
         self._own = own
         self._prove = prove
         self._steady = steady
-        self._changed = threading.Condition()
+        self._changed = threading.Condition()  # with a lock that its owner may take again
         self._closing = False
         self._rows: dict[int, dict[Cosigner, CosignatureRow]] = {}
         self._new: list[CosignatureRow] = []
@@ -193,16 +193,15 @@ class Cosigning:
 
     def _ask(self, head: SignedCheckpoint, now: int, is_enough: Callable[[], bool]) -> None:
         until = self._steady() + self.settings.deadline_seconds
-        while True:
-            with self._changed:
+        with self._changed:  # from looking to waiting: no answer comes unseen in between
+            while True:
                 for peer in self._peers:
                     if self._is_due(peer, head, now):
                         peer.job = (head, now)
                 self._changed.notify_all()
-            left = until - self._steady()
-            if is_enough() or left <= 0:
-                return
-            with self._changed:
+                left = until - self._steady()
+                if is_enough() or left <= 0:
+                    return
                 if not any(peer.busy or peer.job for peer in self._peers):
                     return  # nobody is left to wait for
                 self._changed.wait(left)
