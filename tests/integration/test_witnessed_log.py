@@ -16,9 +16,11 @@ import pytest
 from tests.integration.test_server import Process as Server
 from tests.integration.test_witness import Process as WitnessServer
 from tests.simulators.asgi import new_log
+from tests.simulators.events import PITH_KEY
 from tests.simulators.published import small_event
 from translog.cli.main import run
 from translog.errors import TranslogError
+from translog.formats.cosignature import ED25519, Cosigner
 from translog.formats.cosigned import TrustedCheckpoint, open_trusted
 from translog.formats.policy import parse_policy
 from translog.formats.proof import TlogProof
@@ -92,6 +94,22 @@ class House:
         with server.client() as client:
             return open_trusted(client.get("checkpoint", LIMIT), self.believed)
 
+    def check_as_a_reader(self, event: Any, proof: str) -> None:
+        """Believe the event by the same policy, and not by one that asks for another witness."""
+        files = [self.path / "event.json", self.path / "event.json.tlog-proof"]
+        for file, text in zip(files, (json.dumps(event), proof), strict=True):
+            file.write_text(text)
+        policy = (self.log.path / "policy").read_text()
+        other = policy.replace("group most 2 w1 w2 w3", "group most all w1 w2 w3 w4")
+        stranger = Cosigner(
+            name="w4.example", key_type=ED25519, public_key=self.log.verifier.public_key
+        )
+        for text, code in ((policy, 0), (f"witness w4 {stranger.vkey}\n{other}", 1)):
+            reader = self.path / "reader"
+            reader.write_text(f"log {self.log.verifier.vkey}\n{text}")
+            arguments = ["verify", *map(str, files), "--policy", str(reader)]
+            assert run([*arguments, "--key", PITH_KEY.public_key.hex()]) == code
+
     def close(self) -> None:
         for process in self.processes:
             if process.popen.poll() is None:
@@ -131,6 +149,7 @@ def test_a_log_goes_on_while_a_quorum_lives_and_holds_what_lacks_one(house: Hous
     (placed,) = add(server, 1, query="?wait=published")
     proof = TlogProof.parse(placed["proof"].encode())
     assert open_trusted(proof.checkpoint, house.believed).size >= 1
+    house.check_as_a_reader(small_event(1).value, placed["proof"])
     house.kill("w3")
     add(server, 2, query="?wait=published")
     assert house.shown(server).size == 2
