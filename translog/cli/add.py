@@ -60,7 +60,7 @@ def _batches(names: Sequence[str], progress: Progress) -> Iterator[list[Item]]:
     """Yield the events of all files, as many at a time as are worth a journey."""
     before = 0
     for name in names:
-        with _input(name) as stream:
+        with opened_file(name) as stream:
             batch: list[Item] = []
             held = 0
             for item in read_items(stream, name):
@@ -73,11 +73,12 @@ def _batches(names: Sequence[str], progress: Progress) -> Iterator[list[Item]]:
                         progress(before + stream.tell(), 0)
             if batch:
                 yield batch
-        before += _size(name) or 0
+        before += size_of(name) or 0
 
 
 @contextmanager
-def _input(name: str) -> Iterator[BinaryIO]:
+def opened_file(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading while the block runs; `-` is standard input."""
     if name == "-":
         yield sys.stdin.buffer
         return
@@ -94,7 +95,7 @@ def _input(name: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _bar(output: Output, names: tuple[str, ...]) -> Iterator[Progress]:
     """Show a bar for a long input."""
-    sizes = [_size(name) for name in names]
+    sizes = [size_of(name) for name in names]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     if total is not None and total < LONG_BYTES:
         yield lambda done, _: None
@@ -103,7 +104,7 @@ def _bar(output: Output, names: tuple[str, ...]) -> Iterator[Progress]:
         yield lambda done, _: progress(done, total or 0)
 
 
-def _size(name: str) -> int | None:
+def size_of(name: str) -> int | None:
     """Return the length of a regular file."""
     if name == "-":
         return None

@@ -21,6 +21,7 @@ COMMANDS = (
     "keys",
     "serve",
     "add",
+    "mint",
     "event",
     "sign",
     "held",

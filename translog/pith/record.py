@@ -125,10 +125,11 @@ def canonical_sha256(record: Mapping[str, Any]) -> bytes:
 
 def pith_number(record: Mapping[str, Any]) -> str:
     """Return the Pith Number of a record that `check_record` has passed."""
-    return _number(record, canonical_sha256(record))
+    return number_of(record, canonical_sha256(record))
 
 
-def _number(record: Mapping[str, Any], digest: bytes) -> str:
+def number_of(record: Mapping[str, Any], digest: bytes) -> str:
+    """Return the Pith Number of a record whose `canonical_sha256` is `digest`."""
     suffix = b32encode(digest[:20]).decode()[:SUFFIX_CHARS]  # 20 bytes are 32 characters
     return f"pith:{record['metadata']['submitted_at'][:4]}:{suffix}"
 
@@ -144,7 +145,7 @@ def check_number(record: Any, number: PithNumber) -> bytes:
     digest = sha256(canonical_exact(record)).digest()  # of nothing else, as was just checked
     if not is_number(str(number), record["metadata"]["submitted_at"][:4], digest):
         raise SubjectError(
-            f"canonical_record has number {_number(record, digest)}, want {str(number)!r}"
+            f"canonical_record has number {number_of(record, digest)}, want {str(number)!r}"
         )
     return digest
 

@@ -1,0 +1,154 @@
+"""Metadata of works, and the canonical records that they make: docs/formats/metadata.md.
+
+A record holds the hashes of title and abstract, not the texts. So metadata give either: a text,
+whose hash is taken, or where there is none, the hash.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from translog.errors import HashError, MalformedError
+from translog.formats.canonical import parse
+from translog.formats.strict import shown
+from translog.pith import shape
+from translog.pith.record import canonical_text, check_record
+from translog.pith.titles import MAX_TITLE_CHARS
+
+MAX_METADATA_BYTES = 1 << 20
+MAX_ABSTRACT_CHARS = 100_000
+SCHEMA_VERSION = "1.0"
+
+_REQUIRED = frozenset({"source", "submitted_at", "primary_cat"})
+_OPTIONAL: Mapping[str, Any] = {"license": None, "cross_cats": (), "graph_snapshot": None}
+_TEXTS = ("title", "abstract")
+_KNOWN = _REQUIRED | _OPTIONAL.keys() | {*_TEXTS, *(f"{each}_canon_sha256" for each in _TEXTS)}
+_LIMITS = {"title": MAX_TITLE_CHARS, "abstract": MAX_ABSTRACT_CHARS}
+
+
+class Work(NamedTuple):
+    """A version of a work, as its metadata give it.
+
+    Attributes:
+        record: its canonical record.
+        title: with single spaces; None where only its hash was given.
+        abstract: the same.
+        graph_snapshot: what else is said of it, or None.
+    """
+
+    record: dict[str, Any]
+    title: str | None
+    abstract: str | None
+    graph_snapshot: dict[str, Any] | None = None
+
+
+def read_json(raw: bytes) -> Work:
+    """Read the metadata of one work in JSON.
+
+    Raises:
+        TooLargeError: more than MAX_METADATA_BYTES.
+        MalformedError: not strict JSON, or a member is missing, unknown or not of its kind.
+        HashError: a hash stands beside a text, and is not the text's.
+    """
+    value = parse(raw, limit=MAX_METADATA_BYTES)
+    if type(value) is not dict:
+        raise MalformedError(f"metadata are {shown(value)}, want an object")
+    lacks, extra = sorted(_REQUIRED - value.keys()), sorted(value.keys() - _KNOWN)
+    if lacks or extra:
+        raise MalformedError(f"metadata lack {lacks} and have unknown members {shown(extra)}")
+    members = {**_OPTIONAL, **value}
+    texts = {name: _text(members, name) for name in _TEXTS}
+    snapshot = members["graph_snapshot"]
+    if snapshot is not None:
+        shape.mapping(members, "graph_snapshot", "metadata")
+    categories = members["cross_cats"]
+    if type(categories) not in (list, tuple) or not all(type(each) is str for each in categories):
+        raise MalformedError(f"metadata cross_cats is {shown(categories)}, want strings")
+    return work(
+        source=members["source"],
+        submitted_at=members["submitted_at"],
+        primary_cat=members["primary_cat"],
+        cross_cats=categories,
+        license=members["license"],
+        title=texts["title"],
+        abstract=texts["abstract"],
+        graph_snapshot=snapshot,
+    )
+
+
+class Hashed(NamedTuple):
+    """The hash of a text that is not at hand."""
+
+    sha256_hex: str
+
+
+def _text(members: Mapping[str, Any], name: str) -> str | Hashed:
+    """Return a text, or its hash where that is all there is."""
+    hashed = f"{name}_canon_sha256"
+    if name not in members:
+        if hashed not in members:
+            raise MalformedError(f"metadata lack {name} and {hashed}, want one of them")
+        return Hashed(shape.hex_digits(members, hashed, 32, "metadata"))
+    text = shape.text(members, name, "metadata")
+    computed = _hash_of(name, text)
+    if members.get(hashed, computed) != computed:
+        raise HashError(f"metadata {hashed} is {shown(members[hashed])}, computed {computed}")
+    return text
+
+
+def work(
+    *,
+    source: Mapping[str, Any],
+    submitted_at: str,
+    primary_cat: str,
+    cross_cats: Iterable[str],
+    license: str | None,  # the record's word for it
+    title: str | Hashed,
+    abstract: str | Hashed,
+    graph_snapshot: dict[str, Any] | None = None,
+) -> Work:
+    """Return the work with these metadata.
+
+    Args:
+        cross_cats: in any order; the primary category is not one of them.
+        title: as it is spelled, or its hash.
+        abstract: the same.
+
+    Raises:
+        MalformedError: they make no canonical record.
+    """
+    texts = {"title": title, "abstract": abstract}
+    hashes = {
+        name: text.sha256_hex if isinstance(text, Hashed) else _hash_of(name, text)
+        for name, text in texts.items()
+    }
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "source": source,
+        "metadata": {
+            "license": license,
+            "primary_cat": primary_cat,
+            "submitted_at": submitted_at,
+            "cross_cats_sorted": sorted(set(cross_cats) - {primary_cat}),
+            "title_canon_sha256": hashes["title"],
+            "abstract_canon_sha256": hashes["abstract"],
+        },
+    }
+    check_record(record)
+    given = [
+        None if isinstance(text, Hashed) else " ".join(text.split()) for text in texts.values()
+    ]
+    return Work(record, given[0], given[1], graph_snapshot)
+
+
+def text_sha256(text: str) -> str:
+    """Return the hash of a title or an abstract, as a record holds it."""
+    return sha256(canonical_text(text).encode()).hexdigest()
+
+
+def _hash_of(name: str, text: str) -> str:
+    if not 0 < len(text) <= _LIMITS[name] or not text.strip():
+        raise MalformedError(
+            f"{name} has {len(text)} characters, want 1 to {_LIMITS[name]}, and not only spaces"
+        )
+    return text_sha256(text)
