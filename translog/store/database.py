@@ -66,6 +66,7 @@ def _open(path: Path, mode: str, schema: Schema, *, migrate: bool = True) -> sql
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if migrate:
+            _refuse_foreign(connection, path, schema)
             apply_migrations(connection, schema)
         _require_current(connection, path, schema)
     return connection
@@ -96,6 +97,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     return connection
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    """Refuse to make our tables in somebody else's database."""
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and not has_any(connection, schema):
+        raise MalformedError(f"{path} is a database of something else, and no {schema.noun}")
 
 
 def _require_current(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:

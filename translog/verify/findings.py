@@ -60,7 +60,8 @@ class Trust:
     def named(self, fingerprint: str) -> str:
         """Return how to name a trusted key in a sentence."""
         names = {fingerprint_hex(key): name for key, name in self.keys.items()}
-        return f"{names[fingerprint]} (key {fingerprint})"
+        name, own = names[fingerprint], f"key {fingerprint}"
+        return own if name == own else f"{name} ({own})"
 
     def open_checkpoint(self, raw: bytes) -> CosignedCheckpoint:
         """Open a checkpoint of any trusted log. Whether it has a quorum is another question.

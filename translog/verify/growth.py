@@ -37,8 +37,7 @@ class Growth:
 
     def add(self, joined: Hash) -> Iterator[tuple[Tile, Sequence[Hash]]]:
         """Append the hash of a full bundle, and yield each tile above it that is now full."""
-        self._extend_edge(joined)
-        self.bundles += 1
+        self.extend(joined)
         for level in range(1, len(self.rows) + 2):
             if level > len(self.rows):
                 self.rows.append([])
@@ -50,12 +49,14 @@ class Growth:
             joined = fold_perfect(row)
             self.rows[level - 1] = []
 
-    def _extend_edge(self, joined: Hash) -> None:
+    def extend(self, joined: Hash) -> None:
+        """Append the hash of a full bundle, for who keeps no rows."""
         count = self.bundles
         while count & 1:  # a perfect subtree as large is on the left: join them
             joined = node_hash(self.edge.pop(), joined)
             count >>= 1
         self.edge.append(joined)
+        self.bundles += 1
 
     def partial_tiles(self) -> Iterator[tuple[Tile, Sequence[Hash]]]:
         """Yield the last tile of each level above 0, where it is neither empty nor full."""

@@ -1,0 +1,101 @@
+"""A monitor's database: all of a step or nothing, and each fact told once by each channel."""
+
+from pathlib import Path
+
+import pytest
+
+from translog.errors import MalformedError
+from translog.store import database
+from translog.store.follower import Changes, FactRow, Follower, HitRow, MarkRow, OwedRow
+
+LOG = "example.com/log"
+NEXT = "example.com/next"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "monitor.db"
+
+
+def fact(name: str, severity: str = "alarm") -> FactRow:
+    return FactRow(name, severity, b'{"id":"%s"}' % name.encode())
+
+
+def test_a_step_is_there_after_the_next_start(file):
+    changes = Changes(
+        position=b"here",
+        marks=[MarkRow(-5, LOG, 7)],
+        hits=[HitRow(7, b"entry", "pith:…", b"content", 3)],
+        owed=[OwedRow(8, b"other", 4)],
+        facts=[fact("a")],
+    )
+    with Follower(file) as store:
+        store.add(LOG)
+        assert store.position(LOG) is None
+        assert store.commit(LOG, LOG, changes, ["stdout"], 100) == ["a"]
+    with Follower(file) as store:
+        store.add(LOG)
+        assert store.position(LOG) == b"here"
+        assert store.find(LOG, [-5, 6]) == [MarkRow(-5, LOG, 7)]
+        assert store.hits(LOG) == [HitRow(7, b"entry", "pith:…", b"content", 3)]
+        assert store.owed(LOG, 10) == [OwedRow(8, b"other", 4)]
+        assert store.counts() == {"alarm": 1, "waiting": 1}
+        assert store.alerts() == [b'{"id":"a"}']
+        assert store.commit(LOG, LOG, changes, ["stdout"], 200) == []
+        assert store.counts() == {"alarm": 1, "waiting": 1}
+
+
+def test_a_step_that_fails_half_way_is_not_there(file):
+    with Follower(file) as store:
+        store.add(LOG)
+        store.commit(LOG, LOG, Changes(position=b"before"), [], 1)
+        bad = Changes(position=b"after", marks=[MarkRow(1, LOG, 2)], hits=[(1, 2)])  # type: ignore[list-item]
+        with pytest.raises(Exception, match=r"database|bindings|values"):
+            store.commit(LOG, LOG, bad, [], 2)
+        assert store.position(LOG) == b"before"
+        assert store.find(LOG, [1]) == []
+
+
+def test_each_channel_is_told_of_each_fact_in_order_and_once(file):
+    with Follower(file) as store:
+        store.add(LOG)
+        facts = [fact(name) for name in ("c", "a", "b")]
+        store.commit(LOG, LOG, Changes(position=b"", facts=facts), ["stdout", "webhook"], 100)
+        assert store.due("stdout", 99, 10) == []
+        assert [due.fact_id for due in store.due("stdout", 100, 10)] == ["c", "a", "b"]
+        store.told("stdout", "c")
+        store.put_off("stdout", "a", 130)
+        assert store.due("stdout", 129, 10) == []
+        assert [due.tries for due in store.due("stdout", 130, 10)] == [1, 0]
+        assert len(store.due("webhook", 100, 10)) == 3
+        assert len(store.due("webhook", 100, 2)) == 2
+        store.drop_channels(["stdout"])
+        assert store.due("webhook", 100, 10) == []
+        assert store.counts()["waiting"] == 2
+
+
+def test_marks_are_shared_in_a_family_and_nowhere_else(file):
+    with Follower(file) as store:
+        for origin in (LOG, NEXT, "other"):
+            store.add(origin)
+        store.commit(LOG, LOG, Changes(position=b"", marks=[MarkRow(1, LOG, 5)]), [], 1)
+        store.commit(NEXT, LOG, Changes(position=b"", marks=[MarkRow(1, NEXT, 2)]), [], 1)
+        assert store.find(LOG, [1]) == [MarkRow(1, LOG, 5), MarkRow(1, NEXT, 2)]
+        assert store.find("other", [1]) == []
+
+
+def test_what_is_owed_is_asked_for_in_turn_and_may_be_paid(file):
+    with Follower(file) as store:
+        store.add(LOG)
+        owed = [OwedRow(index, b"", 1) for index in range(4)]
+        store.commit(LOG, LOG, Changes(position=b"", owed=owed), [], 10)
+        assert [row.leaf_index for row in store.owed(LOG, 2)] == [0, 1]
+        store.commit(LOG, LOG, Changes(position=b"", owed=[OwedRow(0, b"", 99)], paid=[1]), [], 20)
+        assert [row.leaf_index for row in store.owed(LOG, 9)] == [2, 3, 0]
+        assert {row.since for row in store.owed(LOG, 9)} == {1}
+
+
+def test_another_database_is_refused(file):
+    database.create(file).close()
+    with pytest.raises(MalformedError, match="a database of something else, and no monitor"):
+        Follower(file)

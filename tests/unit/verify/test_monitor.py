@@ -1,0 +1,829 @@
+"""The monitor against a log that lies in every way, and one that does not: each is told once."""
+
+import random
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from tests.simulators.monitors import NOW, Watcher, kinds, proved, watching
+from translog.errors import MissingError, UnavailableError
+from translog.formats.canonical import canonical
+from translog.formats.checkpoint import Checkpoint, open_checkpoint
+from translog.formats.cosignature import CosigningKey
+from translog.formats.keys import SigningKey
+from translog.formats.merkle import Hash
+from translog.formats.note import NoteSigner
+from translog.formats.policy import believing, parse_policy
+from translog.formats.tree import root
+from translog.pith.build import build_bundle
+from translog.pith.event import Event, restore
+from translog.pith.key import fingerprint_hex
+from translog.pith.kinds import decisions, timestamp_anchor
+from translog.testing.events import (
+    KEY,
+    SIGNED_AT,
+    attestation,
+    creation,
+    number_of,
+    pith_key,
+    signed,
+    signing_key,
+)
+from translog.testing.log import LyingLog, lying_log
+from translog.testing.published import LOG_KEY, Published, entry_of
+from translog.verify.monitor_events import Watch
+from translog.verify.monitor_heads import Place
+
+PREVIOUS = f"sha256:{'ab' * 32}"
+OTS_HEAD = bytes.fromhex("004f70656e54696d657374616d7073000050726f6f6600bf89e2e884e892940108")
+EVENTS = [creation(1), *(attestation(number, paper=1) for number in range(9))]
+
+
+@pytest.fixture
+def log() -> Iterator[LyingLog]:
+    with lying_log(EVENTS) as made:
+        yield made
+
+
+def more(start: int, count: int = 3, **changes: Any) -> list[Event]:
+    return [attestation(1_000 + start + number, paper=1, **changes) for number in range(count)]
+
+
+def place_of(log: LyingLog, client: str, *, tree: bool = False) -> Place:
+    """Return where heads are seen as this client sees them."""
+    fetch = log.fetch(client)
+    return Place(
+        name=client, read=lambda: fetch("checkpoint", 10_000), fetch=fetch if tree else None
+    )
+
+
+# An honest log
+
+
+def test_an_honest_log_is_followed_in_silence(log):
+    monitor = watching(log)
+    for turn in range(20):
+        assert monitor.turn() == []
+        assert monitor.position.size == log.truth.size
+        log.append(more(turn * 10, turn))
+
+
+def test_it_starts_on_an_empty_log():
+    with lying_log() as log:
+        monitor = watching(log)
+        assert monitor.turn() == []
+        assert monitor.position.size == 0
+        log.append(EVENTS)
+        assert monitor.turn() == []
+        assert monitor.position.size == len(EVENTS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_random_honest_history_is_silent(seed):
+    random_ = random.Random(seed)
+    with lying_log() as log:
+        subject = number_of(1)
+        watch = Watch(records=frozenset({number_of(99)}))
+        monitor = watching(log, watch=watch)
+        other = watching(log, client="other")
+        monitor.lets_go_of(
+            places=(place_of(log, "witness"), place_of(log, "mirror", tree=True)),
+            bundles=(("log", log.fetch("me")),),
+        )
+        made: list[Event] = []
+        for turn in range(40):
+            count = random_.choice([0, 0, 1, 2, 30, 300])
+            events = [attestation(turn * 1_000 + n, paper=1) for n in range(count)]
+            if made and random_.random() < 0.3:
+                last = random_.choice(made).event_id
+                used = {each.value["prev_event"] for each in made}
+                if last not in used:
+                    events.append(attestation(turn * 1_000 + 999, prev_event=last))
+            made += events
+            log.append(events)
+            for each in (monitor, other):
+                if random_.random() < 0.7:
+                    assert each.turn() == [], subject
+        assert monitor.turn() == other.turn() == []
+        assert monitor.position.size == len(made)
+        assert not monitor.position.conditions
+        assert not monitor.owed
+
+
+def test_what_was_scanned_is_not_fetched_again(log):
+    monitor = watching(log)
+    log.append(more(0, 600))
+    monitor.turn()
+    asked: list[str] = []
+    fetch = monitor.log.fetch
+
+    def counted(path: str, limit: int) -> bytes:
+        asked.append(path)
+        return fetch(path, limit)
+
+    monitor.lets_go_of(fetch=counted, check_every=10_000)
+    monitor.turn()
+    assert asked == ["checkpoint"]
+    log.append(more(1_000, 2))
+    monitor.turn()
+    assert not any(path.startswith(("tile/entries/000", "events/000")) for path in asked)
+
+
+def test_a_step_covers_what_was_scanned_and_no_more(log):
+    log.append(more(0, 1_000))
+    monitor = watching(log)
+    log.withhold("tile/entries/002", "me")
+    assert monitor.turn() == []
+    assert monitor.position.size == 512
+    assert monitor.position.head.size == log.truth.size
+    log.relent("me")
+    assert monitor.turn() == []
+    assert monitor.position.size == log.truth.size
+    assert len(monitor.marks) == 1
+
+
+# Heads
+
+
+LIES = {
+    "fork": lambda log: log.fork("me", at=3),
+    "backdate": lambda log: log.backdate(attestation(77), at=2, client="me"),
+    "misstate": lambda log: log.misstate(log.truth.size, Hash(bytes(32)), client="me"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_changed_past_is_proved_to_anyone(log, lie):
+    monitor = watching(log)
+    monitor.turn()
+    LIES[lie](log)
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("fork", "alarm")
+    assert proved(fact, log.verifier)
+    for _ in range(3):
+        log.append(more(50))
+        assert monitor.turn() == []
+    assert monitor.position.size == len(EVENTS)
+
+
+def test_a_log_that_shrank_is_reported_once(log):
+    monitor = watching(log)
+    monitor.turn()
+    for size in (4, 5, 6, 0):
+        log.roll_back(size, client="me")
+        found = monitor.turn()
+        assert kinds(found) == ["shrunken-log"] * (size == 4)
+    (fact,) = monitor.facts.values()
+    assert not proved(fact, log.verifier)
+    log.relent("me")
+    log.append(more(0))
+    assert monitor.turn() == []
+    assert monitor.position.size == log.truth.size
+
+
+def test_a_smaller_head_of_another_tree_is_a_fork(log):
+    monitor = watching(log)
+    monitor.turn()
+    log.fork("me", at=2)
+    log.roll_back(7, client="me")
+    log._own("me").log.files |= log.truth.files | {"checkpoint": log._own("me").checkpoint}
+    (fact,) = monitor.turn()
+    assert fact.kind == "fork"
+    assert proved(fact, log.verifier)
+
+
+def test_a_frozen_log_is_told_after_its_time(log):
+    monitor = watching(log)
+    monitor.turn()
+    log.freeze("me")
+    log.append(more(0))
+    assert monitor.turn(9_999) == []
+    (fact,) = monitor.turn(2)
+    assert (fact.kind, fact.severity) == ("frozen-log", "warning")
+    assert not proved(fact, log.verifier)
+    assert monitor.turn(20_000) == []
+    log.relent("me")
+    assert monitor.turn() == []
+
+
+def test_silence_is_told_when_it_lasts_and_again_when_it_begins_anew(log):
+    monitor = watching(log)
+    for begin in range(2):
+        log.stall("me")
+        assert monitor.turn() == monitor.turn(99) == []
+        (fact,) = monitor.turn(1)
+        assert fact.kind == "silent", begin
+        assert monitor.turn(1_000) == []
+        log.relent("me")
+        assert monitor.turn() == []
+
+
+def test_a_head_that_is_not_the_logs_is_told_at_once(log):
+    monitor = watching(log)
+    monitor.turn()
+    other = Published(EVENTS, key=signing_key("thief"))
+    alias = Published(EVENTS, origin="example.com/other", key=LOG_KEY)
+    for note in (other.checkpoint(3), b"nonsense", alias.checkpoint(3)):
+        log.relent("me")
+        assert monitor.turn() == []
+        log._own("me").checkpoint = note
+        (fact,) = monitor.turn()
+        assert (fact.kind, fact.severity) == ("wrong-head", "alarm")
+        assert monitor.turn() == []
+
+
+WITNESS = CosigningKey(name="w.example", key=signing_key("witness"))
+
+
+def quorate(log: LyingLog, time: int | None) -> None:
+    """Show the newest head, cosigned at `time`, or not."""
+    note = log.truth.checkpoint(log.truth.size)
+    if time is not None:
+        head = open_checkpoint(note, log.verifier)
+        note += str(WITNESS.cosign(head, time)).encode()
+    log._own("me").checkpoint = note
+
+
+def test_a_missing_quorum_is_told_when_it_lasts(log):
+    lines = f"log {log.verifier.vkey}\nwitness w {WITNESS.cosigner.vkey}\nquorum w\n"
+    monitor = watching(log, policy=parse_policy(lines.encode()))
+    quorate(log, NOW)
+    assert monitor.turn() == []
+    quorate(log, None)
+    assert monitor.turn() == []
+    (fact,) = monitor.turn(100)
+    assert (fact.kind, fact.severity) == ("no-quorum", "warning")
+    quorate(log, NOW + 110)
+    assert monitor.turn() == []
+
+
+def test_a_frozen_log_is_seen_by_the_witnesses_time_at_first_sight(log):
+    lines = f"log {log.verifier.vkey}\nwitness w {WITNESS.cosigner.vkey}\nquorum w\n"
+    monitor = watching(log, policy=parse_policy(lines.encode()))
+    quorate(log, NOW - 20_000)
+    assert kinds(monitor.turn()) == ["frozen-log"]
+    quorate(log, NOW + 10)
+    assert monitor.turn() == []
+    quorate(log, NOW + 1_000)
+    (fact,) = monitor.turn()
+    assert fact.kind == "clock"
+
+
+# Split views
+
+
+@pytest.mark.parametrize("ahead", [0, 3])
+@pytest.mark.parametrize("tree", [False, True])
+def test_a_fork_is_seen_by_asking_a_witness_or_a_mirror(log, ahead, tree):
+    monitor = watching(log)
+    monitor.lets_go_of(places=(place_of(log, "witness", tree=tree),))
+    assert monitor.turn() == []
+    log.fork("me", at=5)
+    monitor = watching(log)
+    monitor.lets_go_of(places=(place_of(log, "witness", tree=tree),))
+    if ahead:
+        log.truth.append(more(0, ahead))
+        log.truth.publish()
+    found = monitor.turn()
+    if ahead and not tree:
+        assert found == []  # theirs is larger: only when ours has grown can it be compared
+        assert len(monitor.position.pending) == 1
+        log._own("me").log.append(more(100, ahead + 1))
+        log._own("me").log.publish()
+        found = monitor.turn()
+    (fact,) = found
+    assert fact.kind == "fork"
+    assert proved(fact, log.verifier)
+    assert monitor.turn() == []
+
+
+def test_two_monitors_that_exchange_what_they_see_find_the_fork(log):
+    log.fork("two", at=5)
+    one, two = watching(log, client="one"), watching(log, client="two")
+
+    def seen_by(monitor: Watcher) -> Place:
+        return Place(name="other", read=lambda: monitor.position.head.note)
+
+    assert one.turn() == two.turn() == []
+    one.lets_go_of(places=(seen_by(two),))
+    two.lets_go_of(places=(seen_by(one),))
+    for monitor in (one, two):
+        (fact,) = monitor.turn()
+        assert fact.kind == "fork"
+        assert proved(fact, log.verifier)
+
+
+def test_a_log_that_shows_others_more_is_told_when_it_lasts(log):
+    log.freeze("me")
+    log.append(more(0))
+    monitor = watching(log)
+    monitor.lets_go_of(places=(place_of(log, "witness"),))
+    assert monitor.turn() == monitor.turn(99) == []
+    (fact,) = monitor.turn(1)
+    assert (fact.kind, fact.severity) == ("behind", "warning")
+    assert not proved(fact, log.verifier)
+    log.relent("me")
+    assert monitor.turn() == []
+    assert monitor.position.pending == ()
+
+
+def test_a_place_that_shows_nonsense_is_named_and_one_that_is_silent_is_not(log):
+    def wrong() -> bytes:
+        return b"nonsense"
+
+    def away() -> bytes:
+        raise UnavailableError("away")
+
+    def unknown() -> bytes:
+        raise MissingError("it knows no such log")
+
+    monitor = watching(log)
+    monitor.lets_go_of(
+        places=tuple(Place(name=read.__name__, read=read) for read in (wrong, away, unknown))
+    )
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.about[0]) == ("wrong-place", "wrong")
+    assert monitor.turn() == []
+
+
+def test_a_log_can_sign_any_number_of_larger_heads_and_few_are_kept(log):
+    count = 0
+
+    def larger() -> bytes:
+        nonlocal count
+        count += 1
+        return log.truth.sign(
+            Checkpoint(origin=log.truth.origin, size=1_000 + count, root=Hash(bytes(32)))
+        )
+
+    monitor = watching(log)
+    monitor.lets_go_of(places=(Place(name="w", read=larger),))
+    for _ in range(100):
+        monitor.turn(0)
+    assert len(monitor.position.pending) == 64
+
+
+# What is published
+
+
+@pytest.mark.parametrize("path", ["tile/0/000.p/10", "tile/entries/000.p/10", "keys.json"])
+def test_what_is_withheld_is_told_when_it_lasts(log, path):
+    log.withhold(path, "me")
+    monitor = watching(log)
+    assert monitor.turn() == monitor.turn(99) == []
+    assert monitor.position.size == 0
+    (fact,) = monitor.turn(1)
+    assert (fact.kind, fact.severity) == ("withheld", "alarm")
+    assert path in fact.sentence
+    assert not proved(fact, log.verifier)
+    assert monitor.turn(1_000) == []
+    log.relent("me")
+    assert monitor.turn() == []
+    assert monitor.position.size == len(EVENTS)
+    assert not monitor.position.conditions
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/1/000.p/1", "tile/entries/000", "keys.json"])
+def test_a_corrupted_bit_is_told_at_once(log, path):
+    log.append(more(0, 300))
+    size = len(log.truth.files[path])
+    for at in {5, size // 2, size - 3}:
+        log.corrupt(path, at, client="me")
+        monitor = watching(log)
+        found = monitor.turn()
+        assert kinds(found) == ["corrupt"], path
+        assert not proved(found[0], log.verifier)
+        assert monitor.turn() == []
+        log.relent("me")
+        assert monitor.turn() == []
+        assert monitor.position.size == log.truth.size
+
+
+def test_a_missing_body_is_asked_for_again_and_then_reported(log):
+    body = f"event/{log.truth.entries[4][1:33].hex()}"
+    for path in (body, "events/000.p/10"):
+        log.withhold(path, "me")
+    monitor = watching(log)
+    assert monitor.turn() == []
+    assert monitor.position.size == len(EVENTS)
+    assert list(monitor.owed) == [4]
+    assert monitor.turn(99) == []
+    (fact,) = monitor.turn(1)
+    assert (fact.kind, fact.severity) == ("missing-content", "alarm")
+    assert not proved(fact, log.verifier)
+    assert monitor.turn() == []
+    log.relent("me")
+    assert monitor.turn() == []
+    assert not monitor.owed
+
+
+def test_a_corrupted_body_is_as_good_as_missing(log):
+    body = f"event/{log.truth.entries[4][1:33].hex()}"
+    start = log.truth.files["events/000.p/10"].index(log.truth.contents[4])
+    log.corrupt("events/000.p/10", start + 3, client="me")
+    monitor = watching(log)
+    assert monitor.turn() == []
+    assert not monitor.owed  # it was there by itself
+    log.corrupt(body, 3, client="me")
+    monitor = watching(log)
+    monitor.turn()
+    assert list(monitor.owed) == [4]
+
+
+def test_when_no_bodies_are_there_few_are_asked_for(log):
+    log.append(more(0, 300))
+    monitor = watching(log)
+    for path in [path for path in log.truth.files if path.startswith("event")]:
+        log.withhold(path, "me")
+    asked: list[str] = []
+    fetch = monitor.log.fetch
+
+    def counted(path: str, limit: int) -> bytes:
+        asked.append(path)
+        return fetch(path, limit)
+
+    monitor.lets_go_of(fetch=counted)
+    assert monitor.turn() == []
+    assert len(monitor.owed) == log.truth.size
+    assert sum(path.startswith("event/") for path in asked) < 50
+    log.relent("me")
+    for _ in range(30):
+        assert monitor.turn() == []
+    assert not monitor.owed
+
+
+# Entries
+
+
+def with_entry(log: LyingLog, entry: bytes, content: bytes = b"") -> None:
+    log.truth.append_raw([(entry, content)])
+    log.truth.publish()
+
+
+def test_an_entry_that_nobody_signed_is_proved(log):
+    made = attestation(50)
+    with_entry(log, entry_of(made._replace(signature=bytes(64)), KEY.public_key).encode())
+    monitor = watching(log)
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("invalid-entry", "alarm")
+    assert proved(fact, log.verifier)
+    assert monitor.position.size == log.truth.size
+    assert monitor.turn() == []
+
+
+def test_an_entry_that_is_none_or_no_event_is_proved(log):
+    value = dict(attestation(70, key=signing_key("other")).value["payload"])
+    strange = signed("author_attestation", number_of(1), value, KEY, {})
+    with_entry(log, b"anything")
+    with_entry(log, entry_of(strange, KEY.public_key).encode(), strange.content)
+    nonsense = b"nonsense"
+    digest = sha256(nonsense).digest()
+    forged = strange._replace(content_sha256=digest, signature=KEY.sign(digest))
+    with_entry(log, entry_of(forged, KEY.public_key).encode(), nonsense)
+    found = watching(log).turn()
+    assert kinds(found) == ["invalid-entry"] * 3
+    assert all(proved(fact, log.verifier) for fact in found)
+
+
+def test_an_entry_by_a_key_that_is_not_published_is_owed_and_told(log):
+    other = signing_key("other")
+    made = attestation(60, key=other)
+    with_entry(log, entry_of(made, other.public_key).encode(), made.content)
+    monitor = watching(log)
+    assert monitor.turn() == []
+    (fact,) = monitor.turn(100)
+    assert fact.kind == "missing-key"
+    log.truth.public_keys.append(pith_key(other))
+    log.truth.publish()
+    assert monitor.turn() == []
+    assert not monitor.owed
+
+
+# Signers
+
+
+def test_a_signer_that_equivocates_is_proved_however_far_apart(log):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    monitor = watching(log)
+    assert monitor.turn() == []
+    log.append(more(0, 600))
+    assert monitor.turn() == []
+    log.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("equivocation", "alarm")
+    assert proved(fact, KEY.public_key)
+    assert monitor.turn() == []
+
+
+def test_a_record_created_twice_is_proved_within_one_bundle():
+    with lying_log([creation(1), creation(1, created_at="2026-06-02T00:00:00Z")]) as log:
+        (fact,) = watching(log).turn()
+        assert fact.kind == "equivocation"
+        assert proved(fact, KEY.public_key)
+
+
+def test_a_record_created_by_two_keys_is_told_and_nobodys_equivocation():
+    other = signing_key("other")
+    with lying_log() as log:
+        log.truth.public_keys.append(pith_key(other))
+        log.append([creation(1), creation(1, key=other)])
+        (fact,) = watching(log).turn()
+        assert (fact.kind, fact.evidence) == ("two-creations", None)
+
+
+def test_what_only_looks_like_an_equivocation_is_none(log):
+    log.append(
+        [
+            attestation(500, paper=1, prev_event=PREVIOUS),
+            attestation(501, paper=2, prev_event=PREVIOUS),
+            attestation(502, paper=1, prev_event=f"sha256:{'cd' * 32}"),
+            creation(2),
+        ]
+    )
+    assert watching(log).turn() == []
+
+
+def test_an_event_that_may_contradict_one_that_is_gone_is_told(log):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    monitor = watching(log)
+    monitor.turn()
+    body = f"event/{log.truth.entries[-1][1:33].hex()}"
+    log.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+    log.withhold(body, "me")
+    (fact,) = monitor.turn()
+    assert fact.kind == "unpublished"
+
+
+# Anchors
+
+
+def anchor(log: Published, size: int, tree: Published, key: SigningKey = LOG_KEY) -> Event:
+    payload = timestamp_anchor.build(
+        network="regtest",
+        event_id=EVENTS[0].event_id,
+        origin=log.origin,
+        index=0,
+        tree_size=size,
+        root_hash=root(size, tree.read),
+        ots=OTS_HEAD + EVENTS[0].content_sha256,
+        blocks=[(100, bytes(68) + NOW.to_bytes(4, "little") + bytes(8))],
+        not_before=None,
+    )
+    changes = stated_by(log.origin, key) if key is LOG_KEY else {}
+    return signed("timestamp_anchor", number_of(1), payload, key, changes)
+
+
+def stated_by(origin: str, key: SigningKey = LOG_KEY) -> dict[str, Any]:
+    """Return the members of an event that the log itself states."""
+    fingerprint = fingerprint_hex(key.public_key)
+    signer = {"signer_id": origin, "signer_type": "log", "key_id": "log"}
+    return {"signer": {**signer, "public_key_fingerprint": fingerprint}}
+
+
+def test_an_anchor_of_another_tree_is_proved(log):
+    log.truth.public_keys.append(pith_key(LOG_KEY))
+    fork = log.truth.rewritten(3, more(0, 7))
+    log.append([anchor(log.truth, 6, log.truth), anchor(log.truth, 10, log.truth)])
+    monitor = watching(log)
+    assert monitor.turn() == []
+    log.append([anchor(log.truth, 6, fork)])
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("contradicting-anchor", "alarm")
+    assert proved(fact, log.verifier)
+    log.append([anchor(log.truth, 10, fork)])
+    (fact,) = monitor.turn()
+    assert proved(fact, log.verifier)
+    log.append([anchor(log.truth, 7, fork, KEY)])
+    assert monitor.turn() == []  # it is not the log that says so
+
+
+def test_an_anchor_of_a_tree_that_was_not_yet_there_is_told(log):
+    log.truth.public_keys.append(pith_key(LOG_KEY))
+    later = log.truth.rewritten(10, more(0, 20))
+    log.append([anchor(log.truth, 25, later)])
+    (fact,) = watching(log).turn()
+    assert fact.kind == "early-anchor"
+
+
+# Who may write
+
+
+def stated(log: LyingLog, event_type: str, payload: dict[str, Any]) -> Event:
+    origin = log.truth.origin
+    return signed(event_type, origin, payload, LOG_KEY, stated_by(origin))
+
+
+def allowed(log: LyingLog, key: SigningKey = KEY, **changes: Any) -> Event:
+    given = {"signer_id": "registry.example", "event_types": ["record_created", AUTHOR]}
+    payload = decisions.build_allowed(key=pith_key(key), **{**given, **changes})
+    return stated(log, decisions.KEY_ALLOWED, payload)
+
+
+AUTHOR = "author_attestation"
+
+
+@pytest.fixture
+def governed() -> Iterator[LyingLog]:
+    """A log that has stated who may write from its first entry on."""
+    with lying_log() as log:
+        log.truth.public_keys += [pith_key(LOG_KEY), pith_key(signing_key("other"))]
+        log.append([allowed(log), *EVENTS])
+        yield log
+
+
+def test_what_was_permitted_is_followed_in_silence(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    assert monitor.turn() == []
+    governed.append([allowed(governed, other), attestation(1, key=other)])
+    governed.append([allowed(governed, other, event_types=[AUTHOR], held_types=[AUTHOR])])
+    waiting = attestation(2, key=other)
+    payload = decisions.build_judged(
+        event_id=waiting.event_id, fingerprint=fingerprint_hex(other.public_key)
+    )
+    governed.append([stated(governed, decisions.EVENT_ACCEPTED, payload), waiting])
+    assert monitor.turn() == []
+    assert len(monitor.decisions) == 4
+
+
+def test_an_entry_by_a_key_that_was_never_allowed_is_reported(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    governed.append([attestation(1, key=signing_key("other"))])
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("forbidden-entry", "alarm")
+    assert not proved(fact, governed.verifier)
+    assert fact.evidence.claim.reason == "unknown-key"
+    assert monitor.turn() == []
+
+
+def test_an_entry_of_a_type_that_was_not_allowed_is_reported(governed):
+    governed.append([anchor(governed.truth, 3, governed.truth, KEY)])
+    (fact,) = watching(governed).turn()
+    assert fact.evidence.claim.reason == "not-permitted"
+
+
+def test_an_entry_by_a_revoked_key_is_reported_with_the_logs_statement(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    payload = decisions.build_revoked(fingerprint=fingerprint_hex(KEY.public_key))
+    governed.append([stated(governed, decisions.KEY_REVOKED, payload)])
+    assert monitor.turn() == []
+    governed.append(more(0, 1))
+    (fact,) = monitor.turn()
+    assert fact.evidence.claim.reason == "revoked-key"
+    assert fact.evidence.claim.decision is not None
+    assert not proved(fact, governed.verifier)
+    governed.append([allowed(governed), *more(1, 1)])
+    assert monitor.turn() == []
+
+
+def test_an_entry_by_a_key_in_other_hands_is_proved(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    payload = decisions.build_compromised(
+        fingerprint=fingerprint_hex(KEY.public_key), since_index=4
+    )
+    governed.append([stated(governed, decisions.KEY_COMPROMISED, payload)])
+    assert monitor.turn() == []
+    governed.append([allowed(governed), *more(0, 1)])
+    (fact,) = monitor.turn()
+    assert fact.evidence.claim.reason == "compromised-key"
+    assert proved(fact, governed.verifier)
+
+
+def test_a_log_without_decisions_is_not_judged_by_them_and_one_that_begins_is(log):
+    log.truth.public_keys += [pith_key(LOG_KEY), pith_key(signing_key("other"))]
+    monitor = watching(log)
+    log.append([attestation(1, key=signing_key("other"))])
+    assert monitor.turn() == []
+    log.append([allowed(log), attestation(2, key=signing_key("other"))])
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+
+
+def test_what_the_log_may_have_decided_in_secret_makes_nobody_guilty(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    decision = allowed(governed, other)
+    governed.append([decision, attestation(1, key=other)])
+    body = f"event/{decision.content_sha256.hex()}"
+    size = governed.truth.size
+    for path in (body, f"events/000.p/{size}"):
+        governed.withhold(path, "me")
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == []
+    governed.append([attestation(2, key=other)])
+    assert monitor.turn() == []
+
+
+# Watch lists and bundles
+
+
+def test_what_is_watched_is_told(log):
+    watch = Watch(
+        records=frozenset({number_of(5)}),
+        aliases=frozenset({"2606.00006"}),
+        keys=frozenset({fingerprint_hex(signing_key("other").public_key)}),
+        types=frozenset({"graph_snapshot"}),
+    )
+    monitor = watching(log, watch=watch)
+    assert monitor.turn() == []
+    log.append([attestation(1, paper=5), creation(6), attestation(2, paper=6), attestation(3)])
+    found = monitor.turn()
+    assert {fact.severity for fact in found} == {"notice"}
+    told = [(fact.about[0], fact.about[1]) for fact in found]
+    assert told == [("10", "record"), ("11", "alias"), ("11", "record"), ("12", "record")]
+    log.append([attestation(4, paper=6)])
+    assert [fact.about[1] for fact in monitor.turn()] == ["record"]  # the alias is remembered
+    other = signing_key("other")
+    log.truth.public_keys.append(pith_key(other))
+    log.append([attestation(9, key=other)])
+    assert [fact.about[1] for fact in monitor.turn()] == ["key"]
+
+
+def bundle_of(log: LyingLog, events: list[Event], key: SigningKey = LOG_KEY) -> None:
+    """Have the log serve a bundle of paper 1 with these events."""
+    made = build_bundle(
+        pith_number=number_of(1),
+        events=[restore(each.content, each.signature, SIGNED_AT) for each in events],
+        keys=[pith_key()] if key is KEY else [pith_key(), pith_key(key)],
+        built_at="2026-06-02T00:00:00Z",
+        base_url="https://log.example",
+        timestamp_proofs=[],
+        mirror_hints=[],
+        signing_key=key,
+    )
+    suffix = number_of(1).rpartition(":")[2]
+    log.truth.files[f"pith/{suffix}/bundle.json"] = canonical(made)
+
+
+def test_a_bundle_that_hides_a_logged_event_is_proved(log):
+    watch = Watch(records=frozenset({number_of(1)}))
+    monitor = watching(log, watch=watch, bundles=(("log", log.fetch("me")),))
+    bundle_of(log, EVENTS)
+    assert {fact.kind for fact in monitor.turn()} == {"watched"}
+    assert monitor.turn(100) == []
+    bundle_of(log, [each for each in EVENTS if each is not EVENTS[4]])
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("hidden-event", "alarm")
+    assert proved(fact, log.verifier)
+    assert monitor.turn() == []
+
+
+def test_the_newest_event_may_be_late_and_then_is_only_reported(log):
+    watch = Watch(records=frozenset({number_of(1)}))
+    monitor = watching(log, watch=watch, bundles=(("log", log.fetch("me")),))
+    bundle_of(log, EVENTS[:-1])
+    assert {fact.kind for fact in monitor.turn()} == {"watched"}
+    assert monitor.turn(99) == []
+    (fact,) = monitor.turn(1)
+    assert fact.kind == "hidden-event"
+    assert not proved(fact, log.verifier)
+
+
+def test_a_registrys_bundle_at_a_mirror_is_reported(log):
+    watch = Watch(records=frozenset({number_of(1)}))
+    monitor = watching(log, watch=watch, bundles=(("https://mirror", log.fetch("me")),))
+    bundle_of(log, [each for each in EVENTS if each is not EVENTS[4]], KEY)
+    monitor.turn()
+    (fact,) = monitor.turn(100)
+    assert "https://mirror" in fact.sentence
+    assert not proved(fact, log.verifier, KEY.public_key)
+
+
+def test_a_missing_or_wrong_bundle_is_told(log):
+    watch = Watch(records=frozenset({number_of(1)}))
+    monitor = watching(log, watch=watch, bundles=(("log", log.fetch("me")),))
+    monitor.turn()
+    assert kinds(monitor.turn(100)) == ["missing-bundle"]
+    suffix = number_of(1).rpartition(":")[2]
+    log.truth.files[f"pith/{suffix}/bundle.json"] = b"nonsense"
+    assert kinds(monitor.turn()) == ["wrong-bundle"]
+
+
+# Keys and shards
+
+
+def test_a_log_that_changes_its_key_is_followed_when_both_are_listed(log):
+    new = signing_key("second")
+    both = [log.verifier, NoteSigner(name=log.truth.origin, key=new).verifier]
+    monitor = watching(log, policy=believing(*both))
+    assert monitor.turn() == []
+    log.truth.key = new
+    log.append(more(0))
+    assert monitor.turn() == []
+    assert monitor.position.size == log.truth.size
+    log.fork("me", at=4)
+    (fact,) = monitor.turn()
+    assert proved(fact, both[1])
+
+
+def test_a_key_that_is_not_listed_is_no_key_of_the_log(log):
+    monitor = watching(log)
+    monitor.turn()
+    log.truth.key = signing_key("second")
+    log.append(more(0))
+    assert kinds(monitor.turn()) == ["wrong-head"]

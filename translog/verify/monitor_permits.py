@@ -1,0 +1,124 @@
+"""A monitor's rule about who may write: docs/formats/registry.md, followed entry by entry.
+
+What changes permits are few events, and are kept; the permits themselves follow from them. A log
+that took events before it recorded decisions is judged from its first decision on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from translog.errors import ForbiddenError, UnknownKeyError
+from translog.formats.keys import key_sha256
+from translog.formats.note import Verifier
+from translog.formats.policy import Policy
+from translog.pith.event import from_content
+from translog.pith.key import fingerprint_hex
+from translog.pith.kinds.decisions import EVENT_ACCEPTED
+from translog.pith.permits import Permit, own_permit
+from translog.verify.claims_entries import COMPROMISED, REVOKED, ForbiddenEntry
+from translog.verify.monitor_entries import Seen, Tree
+from translog.verify.monitor_facts import Fact, fact
+from translog.verify.registry import Replay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An entry that changed who may write: with those before it, all that has to be remembered."""
+
+    index: int
+    entry: bytes
+    content: bytes
+
+
+class Permits:
+    """Who may write what to a log, as far as it was scanned."""
+
+    def __init__(
+        self, origin: str, policy: Policy, decisions: Iterable[Decision], missing: Iterable[bytes]
+    ) -> None:
+        """Go through the decisions again, in their order.
+
+        Args:
+            missing: entries whose content is not known: one by the log's own key may have decided
+                something, and nothing is judged while there is such a one.
+        """
+        keys = [key for key in policy.keys_of(origin) if isinstance(key, Verifier)]
+        self._replay = Replay(Verifier(name=origin, public_key=bytes(32)))
+        self._replay.permits.clear()
+        for key in keys:
+            own = own_permit(key)
+            self._replay.permits[own.key.fingerprint] = own
+        self._own = {key_sha256(key.public_key) for key in keys}
+        self._gap = any(entry[33:65] in self._own for entry in missing)
+        self._decisions: dict[int, Decision] = {}
+        for decision in decisions:
+            event = from_content(decision.content, decision.entry[1:33], decision.entry[65:])
+            self._replay.follow(event, decision.index)
+            self._decisions[decision.index] = decision
+
+    def check(
+        self, seen: Sequence[Seen], tree: Tree, keys: Mapping[bytes, bytes]
+    ) -> tuple[list[Fact], list[Decision]]:
+        """Check that entries were permitted, in their order, and take note of decisions.
+
+        Args:
+            keys: public keys by their hash: those of the entries.
+
+        Returns:
+            Facts about those that were not, and the new decisions.
+        """
+        facts: list[Fact] = []
+        made: list[Decision] = []
+        for each in seen:
+            own = each.entry[33:65] in self._own
+            if each.event is None:
+                self._gap = self._gap or own
+                continue
+            judged = (self._replay.decisions or own) and not self._gap
+            before = self._replay.decisions
+            try:
+                self._replay.follow(each.event, each.index)
+            except ForbiddenError as error:
+                if judged:
+                    key = keys[each.entry[33:65]]
+                    facts.append(self._forbidden(each.index, each.entry, key, error, tree))
+                continue
+            if self._replay.decisions != before or each.event.event_type == EVENT_ACCEPTED:
+                made.append(
+                    Decision(index=each.index, entry=each.entry, content=each.event.content)
+                )
+                self._decisions[each.index] = made[-1]
+        return facts, made
+
+    def _forbidden(
+        self, index: int, raw: bytes, key: bytes, error: ForbiddenError, tree: Tree
+    ) -> Fact:
+        permit = self._replay.permits.get(fingerprint_hex(key))
+        reason, decision = _reason(permit, error), None
+        if permit is not None and reason == COMPROMISED:
+            decision = self._decisions.get(permit.compromise_index or 0)
+        elif permit is not None and reason == REVOKED and permit.rotated_to is None:
+            decision = self._decisions.get(permit.ended_index or 0)
+        claim = ForbiddenEntry(
+            logged=tree.logged(index, raw),
+            public_key=key,
+            reason=reason,
+            decision=None if decision is None else tree.logged(decision.index, decision.entry),
+            content=None if decision is None else decision.content,
+        )
+        return fact(
+            "forbidden-entry",
+            (index, raw[1:33].hex()),
+            "alarm",
+            f"{tree.head.origin} has as entry {index} what it had not permitted: {error}",
+            claim=claim,
+            accused=tree.trust,
+        )
+
+
+def _reason(permit: Permit | None, error: ForbiddenError) -> str:
+    if permit is None or isinstance(error, UnknownKeyError):
+        return "unknown-key"
+    if permit.compromised_since is not None:
+        return COMPROMISED
+    return REVOKED if permit.revoked_at is not None else "not-permitted"

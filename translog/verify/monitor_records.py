@@ -1,0 +1,106 @@
+"""A monitor's rule about bundles: one about a watched record has every event that was logged."""
+
+from collections.abc import Iterable, Sequence
+
+from translog.errors import MissingError, TranslogError
+from translog.formats.entry import Entry
+from translog.formats.published import Fetch
+from translog.pith import bundle as pith_bundle
+from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
+from translog.pith.event import event_id
+from translog.pith.record import parse_pith_number
+from translog.verify.claims_bundles import HiddenEvent, event_ids
+from translog.verify.findings import Trust
+from translog.verify.monitor_entries import Tree
+from translog.verify.monitor_events import Hit
+from translog.verify.monitor_facts import Fact, fact
+
+
+def bundle_path(pith_number: str) -> str:
+    """Return where a log or a mirror serves a record's bundle: docs/api.md."""
+    return f"pith/{parse_pith_number(pith_number).suffix}/bundle.json"
+
+
+def check_bundles(
+    hits: Sequence[Hit], places: Iterable[tuple[str, Fetch]], tree: Tree, now: int, patience: int
+) -> list[Fact]:
+    """Compare the bundles about watched records with what is logged about them.
+
+    Args:
+        hits: the logged events about watched records.
+        places: names, and where bundles are served.
+        patience: how old a bundle may be, in seconds: what was seen later need not be in it.
+    """
+    due = [hit for hit in hits if now - hit.since >= patience]
+    facts: list[Fact] = []
+    for name, fetch in places:
+        for subject in sorted({hit.subject for hit in due}):
+            mine = [hit for hit in due if hit.subject == subject]
+            facts += _check(subject, mine, name, fetch, tree, now)
+    return facts
+
+
+def _check(
+    subject: str, hits: Sequence[Hit], place: str, fetch: Fetch, tree: Tree, now: int
+) -> list[Fact]:
+    path = bundle_path(subject)
+    try:
+        raw = fetch(path, MAX_BUNDLE_BYTES)
+    except MissingError:
+        sentence = f"{place} has no bundle about {subject}, of which events are logged"
+        return [fact("missing-bundle", (place, subject), "warning", sentence)]
+    except TranslogError:
+        return []
+    try:
+        bundle = pith_bundle.parse(raw)
+    except TranslogError as error:
+        sentence = f"{place} serves as bundle about {subject} what is none: {error}"
+        return [fact("wrong-bundle", (place, subject), "alarm", sentence)]
+    there = event_ids(bundle)
+    hidden = [hit for hit in hits if event_id(Entry.parse(hit.entry).content_sha256) not in there]
+    return [_hidden(hit, hits, place, raw, bundle, tree, now) for hit in hidden]
+
+
+def _hidden(
+    hit: Hit,
+    hits: Sequence[Hit],
+    place: str,
+    raw: bytes,
+    bundle: Bundle,
+    tree: Tree,
+    now: int,
+) -> Fact:
+    entry = Entry.parse(hit.entry)
+    name = event_id(entry.content_sha256)
+    there = event_ids(bundle)
+    # Whoever knew an event with a later index knew this one: they are in one tree.
+    later = [
+        other
+        for other in hits
+        if other.index > hit.index and event_id(Entry.parse(other.entry).content_sha256) in there
+    ]
+    claim = HiddenEvent(
+        bundle=raw,
+        content=hit.content,
+        hidden=tree.logged(hit.index, hit.entry),
+        later=None if not later else tree.logged(later[0].index, later[0].entry),
+        found_at=now,
+    )
+    return fact(
+        "hidden-event",
+        (place, name),
+        "alarm",
+        f"the bundle about {hit.subject} at {place} lacks {name}, entry {hit.index} of "
+        f"{tree.head.origin}",
+        claim=claim,
+        accused=_accused(bundle, tree.trust),
+    )
+
+
+def _accused(bundle: Bundle, trust: Trust) -> Trust:
+    """Return the log's keys, and the one that signed the bundle, as far as the bundle lists it."""
+    keys = {log.key.public_key: log.key.name for log in trust.policy.logs}
+    for listed in bundle.public_keys:
+        if listed.fingerprint == bundle.signature.fingerprint:
+            keys.setdefault(listed.public_key, listed.key_id)
+    return Trust(keys=keys, policy=trust.policy)
