@@ -34,6 +34,7 @@ COMMANDS = (
     "verify",
     "audit",
     "evidence",
+    "monitor",
     "fsck",
     "mirror",
     "export",

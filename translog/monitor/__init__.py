@@ -1,0 +1,1 @@
+"""The monitor as a running thing: configuration, threads, alerts. Rules are in `verify`."""
