@@ -411,7 +411,7 @@ def three(need: int = 2) -> Iterator[tuple[list[headers.HeaderServer], Quorum, l
     notes: list[str] = []
     with ExitStack() as stack:
         servers = [stack.enter_context(headers.running(CHAIN)) for _ in range(3)]
-        sources = [Esplora(server.url, KNOWN, timeout_seconds=2.0) for server in servers]
+        sources = [Esplora(server.url, KNOWN) for server in servers]
         yield servers, stack.enter_context(Quorum(sources, need, notes.append)), notes
 
 
