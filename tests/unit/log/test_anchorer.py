@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.anchoring import START, Desk, World, at_work, world
-from tests.simulators.events import record
+from tests.simulators.events import KEY, record, signer
 from tests.simulators.published import attestation_event
 from translog.bitcoin.grade import UNCHECKED, GradedHeader
 from translog.bitcoin.network import REGTEST, Network
@@ -23,6 +23,8 @@ from translog.log import anchored, statements
 from translog.log.announcer import BATCH_LEAVES
 from translog.log.bundler import event_of
 from translog.log.fsck import fsck
+from translog.pith import event
+from translog.pith.kinds import time_beacon
 from translog.pith.record import pith_number
 from translog.store import anchors, log
 from translog.testing.chain import RegtestChain
@@ -173,6 +175,31 @@ def test_what_the_log_states_besides_is_anchored(at: World, desk: Desk) -> None:
         created_at=at.now,
     )
     statements.append(desk.writer, [hint])
+    desk.writer.publish(at.now)
+    at.pass_time(HOUR)
+    assert "submitted" in words(desk.turn())
+
+
+def test_a_beacon_of_another_s_key_is_an_event_like_others(at: World, desk: Desk) -> None:
+    desk.add()
+    desk.turn()
+    desk.finish()
+    draft = {
+        "schema_version": "1.0",
+        "event_type": "time_beacon",
+        "subject_pith_number": at.log.origin,
+        "target": "log",
+        "payload": time_beacon.build(
+            network="regtest", height=1, header=at.chain.header(1).header.raw
+        ),
+        "signer": signer(),
+        "created_at": "2026-06-01T00:00:00Z",
+        "supersedes": [],
+        "prev_event": None,
+    }
+    sent = event.sign(draft, KEY, "2026-06-01T00:00:00.000000Z")
+    (placed,) = desk.writer.add([canonical(sent)])
+    assert isinstance(placed, tuple), placed
     desk.writer.publish(at.now)
     at.pass_time(HOUR)
     assert "submitted" in words(desk.turn())

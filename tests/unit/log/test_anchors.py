@@ -150,6 +150,14 @@ def test_an_anchor_whose_block_left_the_chain_is_lost(state: str) -> None:
     assert (back.anchor.state, back.anchor.height) == ("final", 110)
 
 
+def test_a_lost_anchor_stays_lost_until_somebody_names_a_block() -> None:
+    lost = anchor("lost")
+    assert not judge(lost, [stamp("a")], {}, 130, NOW).changed(lost)
+    judged = judge(lost, [stamp("a", path(b"a", 100))], {100: ELSEWHERE}, 130, NOW)
+    assert judged.anchor == lost
+    assert judged.refuted == [stamp("a", path(b"a", 100))]
+
+
 def test_another_block_takes_the_place_of_one_that_left_the_chain() -> None:
     stamps = [stamp("a", path(b"a", 100)), stamp("b", path(b"b", 101))]
     headers = {100: ELSEWHERE, 101: graded(b"b", 101)}

@@ -15,10 +15,14 @@ from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader
 from translog.bitcoin.network import NETWORKS, REGTEST, Network
 from translog.errors import MissingError
 from translog.formats.canonical import canonical
+from translog.formats.entry import Entry
 from translog.formats.strict import format_base64
 from translog.log import bundler
+from translog.log.anchored import Anchored
 from translog.pith.bundle import Bundle, parse
+from translog.pith.kinds.block import build_block
 from translog.pith.record import pith_number
+from translog.store import log
 from translog.testing.chain import RegtestChain
 from translog.verify.bundle_times import check_times
 from translog.verify.documents import check_document
@@ -125,7 +129,11 @@ def test_headers_beside_the_proof_are_somebody_s_word(value: dict[str, Any]) -> 
 
 @pytest.mark.usefixtures("proving")
 def test_a_source_of_another_network_is_not_asked(value: dict[str, Any], at: World) -> None:
-    source = Proving(at.chain)
+    class Silent(Proving):
+        def header(self, height: int) -> GradedHeader:
+            raise AssertionError("asked")
+
+    source = Silent(at.chain)
     source.network = REGTEST
     existed, *_ = check_times(opened(value), [source])
     assert existed.status == "not-shown"
@@ -265,6 +273,37 @@ def test_a_beacon_that_is_wrong_anywhere_shows_nothing(
         ("timestamp", "proved"),
         ("not-before", "failed"),
     }
+
+
+@pytest.mark.usefixtures("proving")
+def test_a_beacon_after_the_event_shows_nothing_of_it(tmp_path: Path) -> None:
+    with world(tmp_path / "log") as at, at_work(at) as desk:
+        desk.add(1)
+        desk.turn()  # a beacon comes after the event
+        desk.add(1)
+        at.pass_time(HOUR)
+        desk.turn()  # an anchor covers both
+        desk.finish()
+        late = bundle_of(desk, 1)["timestamp_proofs"][1]
+        assert late["proof_type"] == "time_beacon"
+        row = next(row for row in desk.rows if row.size == late["tree_size"])
+        found = Anchored(desk.db, row, at.log.verifier)
+        entry = Entry.parse(log.read_entries(desk.db, 0, 1)[0])
+        value = bundle_of(desk, 0)
+        proof = value["timestamp_proofs"][0] | {
+            "tree_size": row.size,
+            "root_hash": late["root_hash"],
+            "tlog_proof": found.proof(0).encode().decode(),
+            "ots_b64": format_base64(found.event_file(entry, 0)),
+            "attestations": [build_block(*found.block)] if found.block else [],
+            "not_before": {
+                "height": late["event"]["payload"]["height"],
+                "block_hash": late["event"]["payload"]["block_hash"],
+            },
+        }
+        changed = {**value, "timestamp_proofs": [proof, late]}
+        existed, after, _ = check_times(opened(changed), [Proving(at.chain)])
+    assert (existed.status, after.status, after.code) == ("proved", "failed", "not-found")
 
 
 @pytest.mark.usefixtures("proving")
