@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,8 +15,9 @@ from translog.errors import MalformedError, UnavailableError
 from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.keys import SEED_BYTES
 from translog.formats.policy import MAX_POLICY_BYTES, LogKey, Policy, parse_log_key, parse_logs
-from translog.formats.witnessing import Kind, monitoring_path
+from translog.formats.witnessing import Kind, Witnessed, monitoring_path
 from translog.store import files
+from translog.store.witness import Kept
 from translog.store.witness_directory import create, find
 from translog.verify.claims_heads import InconsistentCheckpoints
 from translog.verify.evidence import Evidence
@@ -170,30 +172,8 @@ def list_(output: Output, directory: Path) -> None:
         output.value(
             {
                 "keys": [each.vkey for each in cosigners],
-                "logs": [
-                    {
-                        "origin": origin,
-                        "keys": vkeys[origin],
-                        "size": known.size if known.note else None,
-                        "root": known.root.hex() if known.note else None,
-                        "cosigned_at": known.time if known.note else None,
-                        "path": monitoring_path(origin),
-                    }
-                    for origin, known in logs
-                ],
-                "inconsistencies": [
-                    {
-                        "kind": found.kind.value,
-                        "origin": found.origin,
-                        "size": found.size,
-                        "root": found.root.hex(),
-                        "found": found.found.decode(),
-                        "cosigned": found.cosigned.decode(),
-                        "proof": [each.hex() for each in found.proof],
-                        "kept_at": kept_at,
-                    }
-                    for found, kept_at in kept
-                ],
+                "logs": [_log_value(origin, vkeys[origin], known) for origin, known in logs],
+                "inconsistencies": [_kept_value(each) for each in kept],
             }
         )
         return
@@ -201,15 +181,44 @@ def list_(output: Output, directory: Path) -> None:
     for origin, known in logs:
         output.line("")
         contradicting = sum(each.inconsistency.origin == origin for each in kept)
-        output.rows(
-            [
-                ("Log", origin),
-                *(("Key", vkey) for vkey in vkeys[origin] or ["none: it is not cosigned any more"]),
-                ("Size", str(known.size) if known.note else "never cosigned"),
-                *([("Cosigned", _time(known.time))] if known.note else []),
-                *([("Contradicting", counted(contradicting, "head"))] if contradicting else []),
-            ]
-        )
+        output.rows(_log_rows(origin, vkeys[origin], known, contradicting))
+
+
+def _log_value(origin: str, vkeys: list[str], known: Witnessed) -> dict[str, Any]:
+    return {
+        "origin": origin,
+        "keys": vkeys,
+        "size": known.size if known.note else None,
+        "root": known.root.hex() if known.note else None,
+        "cosigned_at": known.time if known.note else None,
+        "path": monitoring_path(origin),
+    }
+
+
+def _kept_value(kept: Kept) -> dict[str, Any]:
+    found = kept.inconsistency
+    return {
+        "kind": found.kind.value,
+        "origin": found.origin,
+        "size": found.size,
+        "root": found.root.hex(),
+        "found": found.found.decode(),
+        "cosigned": found.cosigned.decode(),
+        "proof": [each.hex() for each in found.proof],
+        "kept_at": kept.kept_at,
+    }
+
+
+def _log_rows(
+    origin: str, vkeys: list[str], known: Witnessed, contradicting: int
+) -> list[tuple[str, str]]:
+    return [
+        ("Log", origin),
+        *(("Key", vkey) for vkey in vkeys or ["none: it is not cosigned any more"]),
+        ("Size", str(known.size) if known.note else "never cosigned"),
+        *([("Cosigned", _time(known.time))] if known.note else []),
+        *([("Contradicting", counted(contradicting, "head"))] if contradicting else []),
+    ]
 
 
 @witness.command(short_help="Write evidence against logs that forked.")

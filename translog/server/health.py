@@ -47,41 +47,40 @@ class Health:
             self._watch_witnesses()
 
     def _watch_witnesses(self) -> None:
-        def each(read: Callable[[Standing], float]) -> Callable[[], dict[str, float]]:
-            def values() -> dict[str, float]:
-                quorum = self._writer.quorum
-                if quorum is None:
-                    return {}
-                return {name: read(one) for one in quorum.witnesses for name in one.names}
-
-            return values
-
-        def is_so(read: Callable[[Quorum], bool]) -> Callable[[], float]:
-            return lambda: float((quorum := self._writer.quorum) is not None and read(quorum))
-
         watch, watch_each = self._metrics.watch, self._metrics.watch_each
         watch(
             "translog_quorum",
             "1 while enough witnesses have cosigned the newest signed head",
-            is_so(lambda quorum: quorum.is_met),
+            self._whether(lambda quorum: quorum.is_met),
         )
         watch(
             "translog_held",
             "1 while the newest signed head is not shown, for want of witnesses",
-            is_so(lambda quorum: quorum.held is not None),
+            self._whether(lambda quorum: quorum.held is not None),
         )
         watch_each(
             "translog_witness_size",
             "Leaves under the newest head that a witness cosigned",
             "witness",
-            each(lambda one: one.size),
+            self._of_each(lambda one: one.size),
         )
         watch_each(
             "translog_witness_failures",
             "Attempts in a row in which a witness failed",
             "witness",
-            each(lambda one: one.failures),
+            self._of_each(lambda one: one.failures),
         )
+
+    def _whether(self, read: Callable[[Quorum], bool]) -> Callable[[], float]:
+        return lambda: float((quorum := self._writer.quorum) is not None and read(quorum))
+
+    def _of_each(self, read: Callable[[Standing], float]) -> Callable[[], dict[str, float]]:
+        def values() -> dict[str, float]:
+            quorum = self._writer.quorum
+            witnesses = [] if quorum is None else quorum.witnesses
+            return {name: read(one) for one in witnesses for name in one.names}
+
+        return values
 
     async def alive(self, request: Request) -> Answer:
         """GET /healthz: the process runs, and its event loop turns."""
