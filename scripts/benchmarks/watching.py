@@ -218,6 +218,7 @@ def serve(count: int, size: int, seconds: float) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes
 
         def log_message(self, *_: object) -> None:
             pass

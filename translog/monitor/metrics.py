@@ -149,6 +149,7 @@ class _Server(ThreadingHTTPServer):
 def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = TIMEOUT_SECONDS
+        disable_nagle_algorithm = True  # head and body are two writes
 
         def log_message(self, *_: object) -> None:
             pass

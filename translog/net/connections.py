@@ -6,10 +6,11 @@ connection is cut when the time is up, wherever that is.
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
+from functools import cache, partial
 from http.client import HTTPException
 from threading import BoundedSemaphore, Event, Timer
 from typing import Any
@@ -19,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 from urllib3.exceptions import TimeoutError as LateError
 from urllib3.util import Url, parse_url
+from urllib3.util.ssl_ import create_urllib3_context
 
 from translog import __version__
 from translog.errors import MalformedError
@@ -103,9 +105,22 @@ class Connections:
     def _connection(self) -> HTTPConnection:
         with suppress(IndexError):
             return self._idle.pop()
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        host = (self._url.host or "").strip("[]")
-        return kind(host, self._url.port, timeout=self._timeout_seconds)
+        host, port = (self._url.host or "").strip("[]"), self._url.port
+        if self._url.scheme == "https":
+            seconds = self._timeout_seconds
+            return HTTPSConnection(host, port, timeout=seconds, ssl_context=tls())
+        return HTTPConnection(host, port, timeout=self._timeout_seconds)
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Return how servers are believed to be who they are: by the system's certificates.
+
+    One for all connections: each would read the certificates anew, and keep a megabyte of them.
+    """
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return context
 
 
 Send = Callable[[HTTPConnection], None]
