@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from translog.errors import MalformedError, TooLargeError
-from translog.pith.metadata import Work, work
+from translog.pith.metadata import Work, read_text, work
 
 MAX_WORK_BYTES = 1 << 20  # of XML, from the end of one work to the end of the next
 
@@ -134,8 +134,8 @@ def _atom(found: dict[str, Any]) -> Work:
         primary_cat=found.get("primary", ""),
         cross_cats=found["categories"],
         license=None,  # Atom does not say
-        title=found.get(f"{ATOM}title", ""),
-        abstract=found.get(f"{ATOM}summary", ""),
+        title=read_text("title", found.get(f"{ATOM}title", "")),
+        abstract=read_text("abstract", found.get(f"{ATOM}summary", "")),
     )
 
 
@@ -158,8 +158,8 @@ def _raw(found: dict[str, Any]) -> Work:
         primary_cat=categories[0] if categories else "",
         cross_cats=categories[1:],
         license=found.get(f"{RAW}license", "").strip() or None,
-        title=found.get(f"{RAW}title", ""),
-        abstract=found.get(f"{RAW}abstract", ""),
+        title=read_text("title", found.get(f"{RAW}title", "")),
+        abstract=read_text("abstract", found.get(f"{RAW}abstract", "")),
     )
 
 

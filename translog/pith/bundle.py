@@ -4,40 +4,32 @@ What a bundle says is checked in numbered steps, each of which proves one senten
 bundle are claims: a step that needs a signature is proved only by a key the caller trusts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from translog.errors import (
-    HashError,
     MalformedError,
-    SubjectError,
     TranslogError,
     UnknownKeyError,
     VerificationError,
 )
-from translog.formats.canonical import canonical, parse_apart
+from translog.formats.canonical import parse_apart
 from translog.formats.strict import shown
 from translog.pith import shape
-from translog.pith.event import RECORD_CREATED, Event, check_subject, from_value, verify
-from translog.pith.key import PithKey, find, keyring
-from translog.pith.kinds.graph_snapshot import check_table
-from translog.pith.listed import ListedKey, disowned_by, open_compromise, open_rotation
-from translog.pith.merge import MERGE_VERSION, merge
-from translog.pith.receipt import check_receipt, verify_receipt
+from translog.pith.key import PithKey
+from translog.pith.listed import ListedKey
+from translog.pith.merge import MERGE_VERSION
 from translog.pith.record import (
-    aliases,
-    canonical_sha256,
     check_aliases,
-    check_number,
     check_record,
     check_source,
     parse_pith_number,
 )
 from translog.pith.signature import NAMES as SIGNATURE_NAMES
 from translog.pith.signature import Signature
+from translog.pith.steps import Result, Status, Steps
 
 MAX_BUNDLE_BYTES = 16 << 20
 SIGNED_MESSAGE = "bundle_sha256_bytes"
@@ -63,10 +55,6 @@ _BUNDLE = _APART | {
 }
 _SIGNATURE = SIGNATURE_NAMES | {"bundle_sha256"}
 _LINKS = frozenset({"resolver", "bundle", "state", "well_known_bundle"})
-
-Status = Literal["proved", "not-checkable", "unknown-key", "failed"]
-Result = tuple[Status, str, str | None]  # with the sentence, and the fingerprint of a key
-Ring = dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +172,8 @@ def open_bundle(raw: bytes, keys: Iterable[bytes]) -> Bundle:
 
 def inspect(bundle: Bundle, keys: Iterable[bytes]) -> tuple[Finding, ...]:
     """Check all that a bundle says, and tell what each step found. Raises nothing."""
-    ring = keyring(keys)
-    return tuple(_finding(step, what, check) for step, what, check in _steps(bundle, ring))
+    steps = Steps(bundle.value, bundle.content_sha256, bundle.signature, bundle.listed_keys, keys)
+    return tuple(_finding(step, what, check) for step, what, check in steps)
 
 
 def _finding(step: int, what: str, check: Callable[[], Result]) -> Finding:
@@ -197,164 +185,3 @@ def _finding(step: int, what: str, check: Callable[[], Result]) -> Finding:
     except (MalformedError, VerificationError) as wrong:
         status, sentence, key, error = "failed", str(wrong), None, wrong
     return Finding(step=step, what=what, status=status, sentence=sentence, key=key, error=error)
-
-
-def _steps(bundle: Bundle, ring: Ring) -> Iterator[tuple[int, str, Callable[[], Result]]]:
-    yield 1, "record", partial(_record, bundle)
-    yield 2, "number", partial(_number, bundle)
-    yield 3, "aliases", partial(_aliases, bundle)
-    receipts = [payload.get("receipt") for payload in _payloads(bundle, RECORD_CREATED)]
-    for receipt in receipts:
-        yield 4, "receipt", partial(_receipt, bundle, receipt, ring)
-    if not receipts:
-        yield (
-            4,
-            "receipt",
-            lambda: ("not-checkable", "no event creates the record", None),
-        )
-    for index, value in enumerate(bundle.events):
-        yield 5, f"event {index}", partial(_event, value, bundle.pith_number, ring)
-    for listed in bundle.listed_keys:
-        if listed.rotation is not None:
-            yield 5, f"rotation to {listed.key.fingerprint}", partial(_rotation, listed, ring)
-        if listed.compromise is not None:
-            what = f"compromise of {listed.key.fingerprint}"
-            yield 5, what, partial(_compromise, listed, bundle, ring)
-    for payload in _payloads(bundle, "graph_snapshot"):
-        graph = payload.get("graph_snapshot")
-        for name, table in graph.items() if type(graph) is dict else ():
-            if type(table) is dict and "snapshot_sha256" in table:
-                yield 6, f"snapshot {name}", partial(_snapshot, table)
-    yield 7, "state", partial(_state, bundle, ring)
-    yield 8, "bundle", partial(_bundle, bundle, ring)
-
-
-def _payloads(bundle: Bundle, event_type: str) -> list[dict[str, Any]]:
-    return [
-        value["payload"]
-        for value in bundle.events
-        if value.get("event_type") == event_type and type(value.get("payload")) is dict
-    ]
-
-
-def _record(bundle: Bundle) -> Result:
-    stated = bundle.value["canonical_sha256"]
-    computed = canonical_sha256(bundle.value["canonical_record"]).hex()
-    if stated != computed:
-        raise HashError(f"canonical_sha256 is {stated}, computed {computed}")
-    return "proved", f"the canonical record has SHA-256 {computed}", None
-
-
-def _number(bundle: Bundle) -> Result:
-    record = bundle.value["canonical_record"]
-    number = parse_pith_number(bundle.pith_number)
-    check_number(record, number)
-    short = number.short
-    if bundle.value["short_pith_number"] != short:
-        found = shown(bundle.value["short_pith_number"])
-        raise SubjectError(f"short_pith_number is {found}, want {short!r}")
-    if canonical(bundle.value["source"]) != canonical(record["source"]):
-        raise SubjectError("source is not the canonical record's")
-    return "proved", f"{bundle.pith_number} is computed from the canonical record", None
-
-
-def _aliases(bundle: Bundle) -> Result:
-    found = [(each["alias_kind"], each["alias_value"]) for each in bundle.value["source_aliases"]]
-    want = [
-        (each["alias_kind"], each["alias_value"])
-        for each in aliases(bundle.value["canonical_record"], bundle.value["built_at"])
-    ]
-    if found != want:
-        raise SubjectError(f"source_aliases are {shown(found)}, want {shown(want)}")
-    return "proved", "every alias is computed from the canonical record", None
-
-
-def _receipt(bundle: Bundle, receipt: Any, ring: Ring) -> Result:
-    record = bundle.value["canonical_record"]
-    fingerprint = check_receipt(receipt, canonical_sha256(record)).fingerprint
-    verify_receipt(receipt, record, find(ring, fingerprint))
-    return "proved", f"key {fingerprint} signed the canonical record", fingerprint
-
-
-def _event(value: Any, pith_number: str, ring: Ring) -> Result:
-    event = from_value(value)
-    check_subject(event)
-    if event.subject != pith_number:
-        raise SubjectError(f"event is about {shown(event.subject)}, want {pith_number}")
-    fingerprint = event.signer.fingerprint
-    verify(event, find(ring, fingerprint))
-    return "proved", f"key {fingerprint} signed {event.event_type} {event.event_id}", fingerprint
-
-
-def _rotation(listed: ListedKey, ring: Ring) -> Result:
-    event = open_rotation(listed, ring)
-    older, newer = event.signer.fingerprint, listed.key.fingerprint
-    return "proved", f"key {older} said that key {newer} takes its place", older
-
-
-def _compromise(listed: ListedKey, bundle: Bundle, ring: Ring) -> Result:
-    # Of a key's events, the one who signs the bundle says which count: nobody else may.
-    signer = bundle.signature.fingerprint
-    event = open_compromise(listed, {signer: find(ring, signer)})
-    since = event.value["payload"]["since_index"]
-    sentence = f"key {listed.key.fingerprint} may be in other hands since entry {since}"
-    return "proved", f"{sentence}, and {len(listed.disowned)} events by it do not count", signer
-
-
-def _snapshot(table: Mapping[str, Any]) -> Result:
-    count = check_table(table)
-    if count is None:
-        return "not-checkable", "the bundle does not hold all the rows that were hashed", None
-    return "proved", f"the {count} rows have the SHA-256 stated", None
-
-
-def _state(bundle: Bundle, ring: Ring) -> Result:
-    value = bundle.value
-    stated = canonical(value["state"])
-
-    # A state is what the events say to one who allows the keys listed, no more and no fewer.
-    listed = keyring(key.public_key for key in bundle.public_keys)
-    rotations = list(_rotations(bundle, listed))
-    disowned = disowned_by(bundle.listed_keys)
-
-    def merged(keys: Iterable[bytes]) -> bytes:
-        record, names = value["canonical_record"], value["source_aliases"]
-        state = merge(
-            bundle.pith_number,
-            record,
-            names,
-            bundle.events,
-            keys,
-            rotations=rotations,
-            disowned=disowned,
-        )
-        return canonical(state)
-
-    if merged(key for name, key in listed.items() if name in ring) == stated:
-        return "proved", f"the state is the merge of the {len(bundle.events)} events", None
-    if merged(listed.values()) == stated:
-        others = ", ".join(sorted(listed.keys() - ring.keys()))
-        raise UnknownKeyError(f"the state counts events by {others}, not among the keys given")
-    raise HashError(
-        f"state with state_sha256 {shown(value['state'].get('state_sha256'))} "
-        "is not the merge of the events"
-    )
-
-
-def _rotations(bundle: Bundle, listed: Ring) -> Iterator[Event]:
-    """Yield the rotations that hold, whoever is trusted: those that do not are told by step 5."""
-    for key in bundle.listed_keys:
-        if key.rotation is not None:
-            try:
-                yield open_rotation(key, listed)
-            except TranslogError:
-                continue
-
-
-def _bundle(bundle: Bundle, ring: Ring) -> Result:
-    stated = bundle.value["bundle_signature"]["bundle_sha256"]
-    if stated != bundle.content_sha256.hex():
-        raise HashError(f"bundle_sha256 is {stated}, computed {bundle.content_sha256.hex()}")
-    fingerprint = bundle.signature.fingerprint
-    bundle.signature.verify(bundle.content_sha256, find(ring, fingerprint))
-    return "proved", f"key {fingerprint} signed the whole bundle", fingerprint

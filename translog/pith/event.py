@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from translog.errors import HashError, MalformedError, SignatureError, SubjectError, TooLargeError
 from translog.formats.canonical import (
+    EXACT,
     MAX_DEPTH,
     SCALARS,
+    canonical_exact,
     canonical_without,
     made_of,
     parse_apart,
@@ -140,6 +142,9 @@ def from_value(value: Any) -> Event:
         TooLargeError, MalformedError, HashError: as `parse`.
     """
     shape.exact(value, _EVENT, "event")
+    if made_of(value, EXACT, MAX_EVENT_DEPTH):
+        members = {name: member for name, member in value.items() if name not in _APART}
+        return _event(value, canonical_exact(members))
     if not made_of(value, SCALARS, MAX_EVENT_DEPTH):
         raise MalformedError(f"event nests deeper than {MAX_EVENT_DEPTH}")
     return _event(value, canonical_without(value, _APART))

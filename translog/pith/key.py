@@ -81,7 +81,14 @@ class PithKey:
             MalformedError: a member is missing, unknown or not of its kind.
             HashError: the key is spelled in two ways, or its fingerprint is another key's.
         """
-        shape.exact(value, _FIELDS, "public key")
+        members = tuple(shape.exact(value, _FIELDS, "public key").items())
+        try:
+            return _from_members(members)
+        except TypeError:  # what cannot be hashed is none of what is wanted either, and refused
+            return _from_members.__wrapped__(members)
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any]) -> "PithKey":
         shape.constant(value, "algorithm", "ed25519", "public key")
         shape.constant(value, "format", "raw", "public key")
         base64 = shape.text(value, "public_key_b64", "public key")
@@ -103,6 +110,11 @@ class PithKey:
             if value[name] != want:
                 raise HashError(f"{name} is {shown(value[name])}, want {want!r} for this key")
         return key
+
+
+@lru_cache(maxsize=256)  # many bundles list the same few; what is refused is never kept
+def _from_members(members: tuple[tuple[str, Any], ...]) -> PithKey:
+    return PithKey._read(dict(members))
 
 
 @lru_cache(maxsize=1024)  # for the same reason as `key_sha256`

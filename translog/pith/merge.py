@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from translog.errors import CompromisedKeyError, SubjectError, TranslogError
 from translog.formats.canonical import canonical, canonical_without
@@ -29,6 +29,22 @@ from translog.pith.shape import is_event_id
 
 MERGE_VERSION = "pith-open-graph-merge-v1"
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})
+
+
+class Examined(NamedTuple):
+    """What can be told of an event apart from whose keys count, found once.
+
+    Attributes:
+        value: the whole event.
+        event: it, read; or why it is none.
+        signature: why its signature is not its key's, if it is not. None too for a key unknown.
+        subject: why it is not right about this record, if it is not.
+    """
+
+    value: Any
+    event: Event | TranslogError
+    signature: TranslogError | None = None
+    subject: TranslogError | None = None
 
 
 def merge(
@@ -53,20 +69,48 @@ def merge(
         disowned: fingerprint of a compromised key to the ids of those of its events that its
             holder may not have signed.
     """
-    record_sha256 = canonical_sha256(canonical_record).hex()
     ring = keyring(keys)
+    digest = canonical_sha256(canonical_record).hex()
+    examined = [examine(value, ring, pith_number, digest) for value in events]
+    state = merge_examined(
+        pith_number,
+        canonical_record,
+        source_aliases,
+        examined,
+        ring,
+        rotations=rotations,
+        disowned=disowned,
+    )
+    return {**state, "state_sha256": state_sha256(state)}
+
+
+def merge_examined(
+    pith_number: str,
+    canonical_record: Mapping[str, Any],
+    source_aliases: Iterable[Mapping[str, str]],
+    events: Iterable[Examined],
+    ring: Mapping[str, bytes],
+    *,
+    rotations: Iterable[Event] = (),
+    disowned: Mapping[str, Collection[str]] = NONE,
+) -> dict[str, Any]:
+    """Return the state less its hash, of events that were examined, perhaps with more keys.
+
+    Args:
+        ring: `keyring` of the keys whose events count.
+    """
     signer_of = signers(rotations)
     valid: dict[str, Event] = {}
     invalid: dict[str, dict[str, Any]] = {}
-    for value in events:
+    for examined in events:
         try:
-            event = judge(value, ring, pith_number, record_sha256)
+            event = judge(examined, ring)
             if event.event_id in disowned.get(event.signer.fingerprint, ()):
                 raise CompromisedKeyError(
                     f"event {event.event_id} is by key {event.signer.fingerprint}, compromised"
                 )
         except TranslogError as error:
-            refusal = _invalid_event(value, error)
+            refusal = _invalid_event(examined.value, error)
             invalid[refusal["event_sha256"]] = refusal
         else:
             valid[event.event_id] = event
@@ -75,7 +119,7 @@ def merge(
     applied = sorted(
         (event for event_id, event in valid.items() if event_id not in contradicted), key=order
     )
-    state = {
+    return {
         "state_type": "pith_open_graph_state",
         "state_version": "1.0",
         "pith_number": pith_number,
@@ -93,7 +137,6 @@ def merge(
         "invalid_events": [invalid[event_sha256] for event_sha256 in sorted(invalid)],
         "applied_event_ids": [event.event_id for event in applied],
     }
-    return {**state, "state_sha256": state_sha256(state)}
 
 
 def state_sha256(state: Mapping[str, Any]) -> str:
@@ -101,20 +144,35 @@ def state_sha256(state: Mapping[str, Any]) -> str:
     return sha256(canonical_without(state, {"state_sha256"})).hexdigest()
 
 
-def judge(value: Any, ring: Mapping[str, bytes], pith_number: str, record_sha256: str) -> Event:
-    """Return a valid event about this record.
+def examine(
+    value: Any, keys: Mapping[str, bytes], pith_number: str, record_sha256: str
+) -> Examined:
+    """Look at an event once, for all who ask under some of `keys`.
 
     Args:
         value: a whole event.
-        ring: `keyring` of the keys whose events count.
+        keys: `keyring` of every key that will count for anyone.
         pith_number: the record's.
         record_sha256: its hash, in hex.
-
-    Raises:
-        TranslogError: of a class whose `code` is the reason why it is not valid.
     """
-    event = from_value(value)
-    verify(event, find(ring, event.signer.fingerprint))
+    try:
+        event = from_value(value)
+    except TranslogError as error:
+        return Examined(value, error)
+    signature = subject = None
+    try:
+        if event.signer.fingerprint in keys:
+            verify(event, keys[event.signer.fingerprint])
+    except TranslogError as error:
+        signature = error
+    try:
+        _check_about(event, pith_number, record_sha256)
+    except TranslogError as error:
+        subject = error
+    return Examined(value, event, signature, subject)
+
+
+def _check_about(event: Event, pith_number: str, record_sha256: str) -> None:
     check_subject(event)
     if event.subject != pith_number:
         raise SubjectError(f"event is about {shown(event.subject)}, want {pith_number}")
@@ -122,6 +180,21 @@ def judge(value: Any, ring: Mapping[str, bytes], pith_number: str, record_sha256
         found = event.value["payload"]["canonical_sha256"]
         if found != record_sha256:
             raise SubjectError(f"event creates record {found}, want {record_sha256}")
+
+
+def judge(examined: Examined, ring: Mapping[str, bytes]) -> Event:
+    """Return an event if it is valid for those for whom the keys of `ring` count.
+
+    Raises:
+        TranslogError: of a class whose `code` is the reason why it is not.
+    """
+    event = examined.event
+    if isinstance(event, TranslogError):
+        raise event
+    find(ring, event.signer.fingerprint)
+    for wrong in (examined.signature, examined.subject):
+        if wrong is not None:
+            raise wrong
     return event
 
 

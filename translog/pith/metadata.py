@@ -76,23 +76,48 @@ def read_json(raw: bytes) -> Work:
     )
 
 
-class Hashed(NamedTuple):
-    """The hash of a text that is not at hand."""
+class Text(NamedTuple):
+    """A title or an abstract.
+
+    Attributes:
+        sha256_hex: as a record holds it.
+        given: with single spaces; None where only the hash was given.
+    """
 
     sha256_hex: str
+    given: str | None
 
 
-def _text(members: Mapping[str, Any], name: str) -> str | Hashed:
+def read_text(name: str, text: str) -> Text:
+    """Return a text by its hash, and as it is spelled.
+
+    Args:
+        name: "title" or "abstract".
+
+    Raises:
+        MalformedError: it is too long, or nothing but white space.
+    """
+    given = " ".join(text.split())
+    if not given or len(text) > _LIMITS[name]:
+        raise MalformedError(
+            f"{name} has {len(text)} characters, want 1 to {_LIMITS[name]}, and not only spaces"
+        )
+    canonical = given.lower() if given.isascii() else canonical_text(text)
+    return Text(sha256(canonical.encode()).hexdigest(), given)
+
+
+def _text(members: Mapping[str, Any], name: str) -> Text:
     """Return a text, or its hash where that is all there is."""
     hashed = f"{name}_canon_sha256"
     if name not in members:
         if hashed not in members:
             raise MalformedError(f"metadata lack {name} and {hashed}, want one of them")
-        return Hashed(shape.hex_digits(members, hashed, 32, "metadata"))
-    text = shape.text(members, name, "metadata")
-    computed = _hash_of(name, text)
-    if members.get(hashed, computed) != computed:
-        raise HashError(f"metadata {hashed} is {shown(members[hashed])}, computed {computed}")
+        return Text(shape.hex_digits(members, hashed, 32, "metadata"), None)
+    text = read_text(name, shape.text(members, name, "metadata"))
+    if members.get(hashed, text.sha256_hex) != text.sha256_hex:
+        raise HashError(
+            f"metadata {hashed} is {shown(members[hashed])}, computed {text.sha256_hex}"
+        )
     return text
 
 
@@ -103,25 +128,18 @@ def work(
     primary_cat: str,
     cross_cats: Iterable[str],
     license: str | None,  # the record's word for it
-    title: str | Hashed,
-    abstract: str | Hashed,
+    title: Text,
+    abstract: Text,
     graph_snapshot: dict[str, Any] | None = None,
 ) -> Work:
     """Return the work with these metadata.
 
     Args:
-        cross_cats: in any order; the primary category is not one of them.
-        title: as it is spelled, or its hash.
-        abstract: the same.
+        cross_cats: in any order, the primary category among them or not.
 
     Raises:
         MalformedError: they make no canonical record.
     """
-    texts = {"title": title, "abstract": abstract}
-    hashes = {
-        name: text.sha256_hex if isinstance(text, Hashed) else _hash_of(name, text)
-        for name, text in texts.items()
-    }
     record = {
         "schema_version": SCHEMA_VERSION,
         "source": source,
@@ -130,25 +148,14 @@ def work(
             "primary_cat": primary_cat,
             "submitted_at": submitted_at,
             "cross_cats_sorted": sorted(set(cross_cats) - {primary_cat}),
-            "title_canon_sha256": hashes["title"],
-            "abstract_canon_sha256": hashes["abstract"],
+            "title_canon_sha256": title.sha256_hex,
+            "abstract_canon_sha256": abstract.sha256_hex,
         },
     }
     check_record(record)
-    given = [
-        None if isinstance(text, Hashed) else " ".join(text.split()) for text in texts.values()
-    ]
-    return Work(record, given[0], given[1], graph_snapshot)
+    return Work(record, title.given, abstract.given, graph_snapshot)
 
 
 def text_sha256(text: str) -> str:
     """Return the hash of a title or an abstract, as a record holds it."""
     return sha256(canonical_text(text).encode()).hexdigest()
-
-
-def _hash_of(name: str, text: str) -> str:
-    if not 0 < len(text) <= _LIMITS[name] or not text.strip():
-        raise MalformedError(
-            f"{name} has {len(text)} characters, want 1 to {_LIMITS[name]}, and not only spaces"
-        )
-    return text_sha256(text)

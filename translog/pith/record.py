@@ -168,17 +168,22 @@ def is_number(text: str, year: str, digest: bytes) -> bool:
 
 def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
     """Return the other names of a record, sorted by kind: short forms, and what arXiv calls it."""
-    suffix = parse_pith_number(pith_number(record)).suffix
+    names = alias_names(record, parse_pith_number(pith_number(record)).suffix)
+    return [
+        {"alias_kind": kind, "alias_value": names[kind], "created_at": created_at}
+        for kind in sorted(names)
+    ]
+
+
+def alias_names(record: Mapping[str, Any], suffix: str) -> dict[str, str]:
+    """Return the same by kind, of a record whose Pith Number ends in `suffix`."""
     names = {f"pith_short_{chars}": suffix[:chars] for chars in SHORT_CHARS}
     source = record["source"]
     if source["kind"] == "arxiv":
         names["arxiv"] = source["id"]
         names["arxiv_version"] = f"{source['id']}v{source['version']}"
         names["doi"] = f"10.48550/arxiv.{source['id']}"
-    return [
-        {"alias_kind": kind, "alias_value": names[kind], "created_at": created_at}
-        for kind in sorted(names)
-    ]
+    return names
 
 
 def check_aliases(aliases: Sequence[Any]) -> None:

@@ -13,6 +13,7 @@ from translog.formats import canonical
 from translog.formats.note import DASH
 from translog.formats.proof import FIRST_LINE
 from translog.pith import bundle as pith_bundle
+from translog.pith import steps
 from translog.verify.findings import Finding, Status, Trust, failed, not_shown
 from translog.verify.logged import check_alone, check_checkpoint, check_event
 
@@ -21,7 +22,7 @@ Kind = Literal["bundle", "event", "proof", "checkpoint", "timestamp"]
 TIMESTAMP_START = b"\0OpenTimestamps\0"
 
 # How a step of `pith.bundle.inspect` stands where the whole bundle is the question.
-_STATUS: dict[pith_bundle.Status, Status] = {
+_STATUS: dict[steps.Status, Status] = {
     "proved": "proved",
     "failed": "failed",
     "not-checkable": "not-checkable",

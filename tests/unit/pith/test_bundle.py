@@ -123,6 +123,7 @@ GRAPH = (*SNAPSHOT, "payload", "graph_snapshot")
                 (2, "number", SubjectError),
                 (3, "aliases", SubjectError),
                 (4, "receipt", SubjectError),
+                (5, "event 0", SubjectError),
                 (7, "state", HashError),
             },
         ),
