@@ -59,11 +59,12 @@ class Connections:
         self._headers = {"User-Agent": f"translog/{__version__}", **headers}
         self._room = nullcontext() if at_once is None else BoundedSemaphore(at_once)
         self._idle: list[HTTPConnection] = []
+        self._closed = False
 
     def close(self) -> None:
-        """Close those that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close those that nobody uses, and the others as soon as they are done with."""
+        self._closed = True
+        self._close_idle()
 
     @contextmanager
     def asked(
@@ -90,17 +91,27 @@ class Connections:
         deadline = time.monotonic() + self._timeout_seconds
         with self._room:
             connection = self._connection()
+            response: HTTPResponse | None = None
             try:
                 sock, response = _answered(connection, send, deadline)
                 with _in_time(sock, deadline):
                     yield response
             except BaseException as error:
                 connection.close()  # what is left of the answer must not be the next one's start
+                if response is not None:  # which has the socket, if the connection gave it away
+                    response.close()
                 # A refused connection is in urllib3 a kind of TimeoutError.
                 if isinstance(error, LateError) and not isinstance(error, NewConnectionError):
                     raise TimeoutError from error
                 raise
             self._idle.append(connection)
+            if self._closed:  # by another thread, which did not see this one
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):  # emptied by several threads at once
+            while True:
+                self._idle.pop().close()
 
     def _connection(self) -> HTTPConnection:
         with suppress(IndexError):

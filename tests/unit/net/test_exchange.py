@@ -17,6 +17,7 @@ from translog.errors import (
     UnavailableError,
 )
 from translog.net import exchange
+from translog.net.connections import Connections
 from translog.net.exchange import Exchange, refusal
 from translog.testing.loopback import Answer, Request, serving
 
@@ -219,3 +220,27 @@ def test_a_status_stands_for_an_error(status: int, kind: type[TranslogError]):
     assert str(error).startswith(rf"calendar answered {status}: 'said\nxxx")
     assert len(str(error)) < 250
     assert str(refusal(exchange.Answer(status, b""), "calendar")) == f"calendar answered {status}"
+
+
+def test_connections_closed_by_another_thread_do_not_outlive_their_last_answer():
+    with serving(lambda _: Answer(body=b"hello")) as server:
+        connections = Connections(server.url, timeout_seconds=10, headers={})
+        with connections.asked("GET", "x", None, {}) as response:
+            connections.close()
+            assert response.read() == b"hello"
+        with connections.asked("GET", "x", None, {}) as response:
+            assert response.read() == b"hello"
+    first, second = server.requests
+    assert first.connection != second.connection
+
+
+def test_an_answer_that_is_given_up_leaves_no_socket_open():
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 302 x\r\nConnection: close\r\nContent-Length: 500\r\n\r\n")
+        connection.recv(1)  # nothing: the client hung up
+
+    with raw_server(talk) as url:
+        connections = Connections(url, timeout_seconds=10, headers={})
+        with pytest.raises(KeyError), connections.asked("GET", "x", None, {}) as response:
+            raise KeyError
+        assert response.closed
