@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from translog import __version__
-from translog.store.migrations import ANCHORS, COSIGNATURES, DECISIONS, LOG, TITLES
+from translog.store.log_schema import ANCHORS, COSIGNATURES, DECISIONS, LOG, TITLES
 
 ROOT = Path(__file__).parents[2]
 HIDDEN = re.compile(r"```.*?```|^ {4}.*?$", re.DOTALL | re.MULTILINE)

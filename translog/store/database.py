@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
-from translog.store.migrations import LOG_SCHEMA, Schema, apply_migrations, has_any, is_current
+from translog.store.log_schema import LOG_SCHEMA
+from translog.store.schema import Schema, has_any, is_current
 
 # Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
 PAGE_BYTES = 16_384
 CACHE_BYTES = 32 << 20  # a writer's: the index pages that every batch reads
-READER_CACHE_BYTES = 8 << 20  # more makes no proof faster: the operating system keeps pages, too
+READER_CACHE_BYTES = 2 << 20  # more makes no proof faster: the operating system keeps pages, too
 CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
 BUSY_SECONDS = 30.0
 
@@ -67,7 +68,7 @@ def _open(path: Path, mode: str, schema: Schema, *, migrate: bool = True) -> sql
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if migrate:
             _refuse_foreign(connection, path, schema)
-            apply_migrations(connection, schema)
+            _bring_up_to_date(connection, schema)
         _require_current(connection, path, schema)
     return connection
 
@@ -104,6 +105,15 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path, schema: Schema) 
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and not has_any(connection, schema):
         raise MalformedError(f"{path} is a database of something else, and no {schema.noun}")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, schema: Schema) -> None:
+    if is_current(connection, schema):
+        return
+    # Here and not above: most processes need none of it, see `schema`.
+    from translog.store.migrations import apply_migrations
+
+    apply_migrations(connection, schema)
 
 
 def _require_current(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:

@@ -14,13 +14,8 @@ from pathlib import Path
 from threading import RLock
 from typing import NamedTuple, Self
 
-from sqlite_utils import Database, Migrations
-
 from translog.store import database
-from translog.store.migrations import Schema
-
-migrations = Migrations("translog_follower")
-SCHEMA = Schema("monitor", migrations, {"0001_follower"})
+from translog.store.schema import Schema, making
 
 TABLES = (
     # A log that is followed. `position` is all that a turn begins with.
@@ -98,11 +93,7 @@ TABLES = (
 )
 
 
-@migrations(name="0001_follower")
-def follower(db: Database) -> None:
-    """Make the tables of a monitor."""
-    for statement in TABLES:
-        db.execute(statement)
+SCHEMA = Schema("monitor", "translog_follower", {"0001_follower": making(*TABLES)})
 
 
 class MarkRow(NamedTuple):

@@ -9,19 +9,14 @@ import sqlite3
 import zlib
 from typing import NamedTuple
 
-from sqlite_utils import Database, Migrations
-
 from translog.errors import MalformedError
 from translog.formats.canonical import parse
 from translog.pith.bundle import MAX_BUNDLE_BYTES
-from translog.store.migrations import Schema
+from translog.store.schema import Schema, making
 
 FILE = "mirrors.db"
 MAX_KEYS_BYTES = 1 << 20
 LEVEL = 6
-
-migrations = Migrations("translog_mirrors")
-SCHEMA = Schema("database of mirrored sources", migrations, {"0001_mirrors"})
 
 TABLES = (
     # `place` is a URL or a file; `log_key` the vkey of a source that is a log, or ''. `position`
@@ -53,11 +48,9 @@ TABLES = (
 )
 
 
-@migrations(name="0001_mirrors")
-def mirrors(db: Database) -> None:
-    """Make the tables."""
-    for statement in TABLES:
-        db.execute(statement)
+SCHEMA = Schema(
+    "database of mirrored sources", "translog_mirrors", {"0001_mirrors": making(*TABLES)}
+)
 
 
 class Source(NamedTuple):

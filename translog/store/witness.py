@@ -10,20 +10,15 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple, Self
 
-from sqlite_utils import Database, Migrations
-
 from translog.errors import ConflictError
 from translog.formats.merkle import HASH_BYTES, Hash
 from translog.formats.policy import LogKey, parse_log_key
 from translog.formats.witnessing import NEVER, Inconsistency, Kind, Witnessed
 from translog.store import database
-from translog.store.migrations import Schema
+from translog.store.schema import Schema, making
 
 MAX_KEPT = 1_000
 """Contradictions kept of one log and kind. A log can sign any number; the first are the best."""
-
-migrations = Migrations("translog_witness")
-SCHEMA = Schema("witness", migrations, {"0001_witness"})
 
 TABLES = (
     # The logs whose heads are cosigned; a row is changed by compare-and-swap with each of them.
@@ -62,11 +57,7 @@ TABLES = (
 )
 
 
-@migrations(name="0001_witness")
-def witness(db: Database) -> None:
-    """Make the tables of a witness."""
-    for statement in TABLES:
-        db.execute(statement)
+SCHEMA = Schema("witness", "translog_witness", {"0001_witness": making(*TABLES)})
 
 
 class Kept(NamedTuple):
