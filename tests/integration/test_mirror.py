@@ -184,7 +184,7 @@ def bundle_without(log: LogDirectory, number: str, whole: dict[str, Any], at: in
             pith_number=number,
             events=events,
             keys=[PithKey.from_json(key) for key in whole["public_keys"]],
-            built_at=whole["built_at"],
+            built_at=f"2099{whole['built_at'][4:]}",
             base_url="https://mirror.example",
             timestamp_proofs=[],
             mirror_hints=[],

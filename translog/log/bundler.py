@@ -51,7 +51,7 @@ def bundle(
     found = [(leaf, event) for leaf, event in found if event["subject_pith_number"] == number]
     events = [event for _, event in found]
     placed = [(leaf.leaf_index, event) for leaf, event in found]
-    proofs = proofs_of(db, [leaf for leaf, _ in found], signer.verifier)
+    proofs = proofs_of(db, [leaf for leaf, _ in found], size, signer.verifier)
     make = partial(
         build_bundle,
         pith_number=number,

@@ -25,34 +25,38 @@ class Proofs(NamedTuple):
 
     Attributes:
         values: the proofs in their JSON form; beacons stand behind the events they are for.
-        changed_at: when the last of their anchors came into its state; 0 if there is none.
+        changed_at: when the last of the anchors that cover the first event came into its state; 0
+            if there is none.
     """
 
     values: list[dict[str, Any]]
     changed_at: int
 
 
-def proofs_of(db: Connection, leaves: Sequence[log.Leaf], verifier: Verifier) -> Proofs:
+def proofs_of(db: Connection, leaves: Sequence[log.Leaf], size: int, verifier: Verifier) -> Proofs:
     """Return what shows how old events are, of the first MAX_PROVED of them.
 
     Args:
         leaves: of one record's events, in order.
+        size: of the tree that they are from. An anchor of a larger one would show that the log
+            had more when it signed the bundle, and hid it (docs/formats/evidence.md).
         verifier: of the log.
     """
-    maker = _Maker(db, leaves[0].leaf_index if leaves else 0, verifier)
+    first = leaves[0].leaf_index if leaves else 0
+    maker = _Maker(db, first, size, verifier)
     for leaf in leaves[:MAX_PROVED]:
         maker.add(leaf)
-    return Proofs([*maker.timestamps, *maker.beacons.values()], maker.changed_at)
+    changed_at = anchors.read_changed_at(db, first, size)
+    return Proofs([*maker.timestamps, *maker.beacons.values()], changed_at)
 
 
 class _Maker:
-    def __init__(self, db: Connection, first: int, verifier: Verifier) -> None:
+    def __init__(self, db: Connection, first: int, size: int, verifier: Verifier) -> None:
         self.timestamps: list[dict[str, Any]] = []
         self.beacons: dict[tuple[int, int], dict[str, Any]] = {}
-        self.changed_at = 0
         self._db = db
         self._verifier = verifier
-        self._covers = Covers(anchors.read_covers(db, first))
+        self._covers = Covers(each for each in anchors.read_covers(db, first) if each.size <= size)
         self._anchors: dict[int, Anchored] = {}
 
     def add(self, leaf: log.Leaf) -> None:
@@ -62,7 +66,6 @@ class _Maker:
             return
         anchored = self._anchored(anchor_id)
         row = anchored.row
-        self.changed_at = max(self.changed_at, row.changed_at)
         entry = Entry.parse(leaf.entry)
         before = not_before(self._db, leaf.leaf_index)
         proof = TimestampProof(

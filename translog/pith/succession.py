@@ -2,7 +2,8 @@
 
 A bundle says when it was made, under its own signature, and its events are for ever. So of two
 bundles about one record by one key, the later one holds every event of the earlier; if it does
-not, the two together convict whoever signed them, and no further knowledge is needed.
+not, the two together convict whoever signed them, and no further knowledge is needed. Two of one
+second may have been made in either order: they convict only if each lacks an event of the other.
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +29,8 @@ def succeed(earlier: Bundle, later: Bundle) -> Succession:
 
     Raises:
         SubjectError: they are about two records, or signed by two keys.
-        ConflictError: `later` was made before `earlier`: an old answer, which shows nothing.
+        ConflictError: `later` was made before `earlier`, or may have been, in the same second: an
+            old answer, which shows nothing.
     """
     if later.pith_number != earlier.pith_number:
         raise SubjectError(f"bundle is about {later.pith_number}, want {earlier.pith_number}")
@@ -44,10 +46,14 @@ def succeed(earlier: Bundle, later: Bundle) -> Succession:
             f" at {earlier.built_at}: it is an old one"
         )
     held, now = ids(earlier), ids(later)
-    return Succession(
-        added=tuple(dict(event) for event in later.events if event["event_id"] not in held),
-        dropped=tuple(event_id for event_id in held if event_id not in now),
-    )
+    added = tuple(dict(event) for event in later.events if event["event_id"] not in held)
+    dropped = tuple(event_id for event_id in held if event_id not in now)
+    if dropped and not added and later.built_at == earlier.built_at:
+        raise ConflictError(
+            f"bundle about {later.pith_number} was made at {later.built_at}, as the one held was,"
+            f" which has {len(dropped)} more events: it may be the older of the two"
+        )
+    return Succession(added=added, dropped=dropped)
 
 
 def ids(bundle: Bundle) -> dict[str, None]:

@@ -146,11 +146,11 @@ def add_anchor(db: sqlite3.Connection, network: str, size: int, note: bytes, now
 
 
 def write_anchor(db: sqlite3.Connection, row: AnchorRow) -> None:
-    """Change state and block of an anchor."""
+    """Change state and block of an anchor. The time of that never goes back: bundles say it."""
     _count_up(db)
     db.execute(
-        "UPDATE anchor SET state = ?, changed_at = ?, height = ?, header = ?, grade = ?, path = ?"
-        " WHERE anchor_id = ?",
+        "UPDATE anchor SET state = ?, changed_at = max(changed_at, ?), height = ?, header = ?,"
+        " grade = ?, path = ? WHERE anchor_id = ?",
         (*row[5:], row.anchor_id),
     )
 
@@ -218,6 +218,20 @@ def read_of_size(db: sqlite3.Connection, size: int) -> list[AnchorRow]:
         (size,),
     )
     return [AnchorRow(*row) for row in rows]
+
+
+def read_changed_at(db: sqlite3.Connection, index: int, size: int) -> int:
+    """Return when one of the anchors that cover leaf `index` last came into its state; 0 for none.
+
+    Lost ones count too: so it never goes back.
+
+    Args:
+        size: anchors of larger trees are left out.
+    """
+    (found,) = db.execute(
+        "SELECT ifnull(max(changed_at), 0) FROM anchor WHERE size > ? AND size <= ?", (index, size)
+    ).fetchone()
+    return int(found)
 
 
 def read_covers(db: sqlite3.Connection, index: int) -> list[Cover]:

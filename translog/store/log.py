@@ -264,11 +264,17 @@ def _hashes(db: sqlite3.Connection, tile: Tile) -> list[Hash]:
 def write_checkpoint(db: sqlite3.Connection, size: int, note: bytes, now: int) -> None:
     """Keep a signed head. The same size again must be the same note.
 
+    Its time is not before that of the head before it, whatever the clock shows: bundles say it
+    under the log's signature, and one with more events must not seem the older one.
+
     Raises:
         ConflictError: another note was signed at this size.
     """
     db.execute(
-        "INSERT INTO checkpoint VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING", (size, note, now)
+        "INSERT INTO checkpoint VALUES (?1, ?2, max(?3, ifnull("
+        "(SELECT signed_at FROM checkpoint WHERE size < ?1 ORDER BY size DESC LIMIT 1), 0)))"
+        " ON CONFLICT (size) DO NOTHING",
+        (size, note, now),
     )
     (kept,) = db.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
     if kept != note:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from translog.errors import TranslogError, VerificationError
+from translog.errors import ConflictError, TranslogError, VerificationError
 from translog.formats.entry import Entry
 from translog.formats.proof import TlogProof
 from translog.formats.strict import format_base64, parse_base64
@@ -144,7 +144,10 @@ class DroppedEvent:
 
     def check(self, accused: Trust) -> Verdict:
         earlier, later = (pith_bundle.parse(raw) for raw in (self.earlier, self.later))
-        dropped = succeed(earlier, later).dropped
+        try:
+            dropped = succeed(earlier, later).dropped
+        except ConflictError as error:
+            raise VerificationError(f"evidence: {error}") from error
         if not dropped:
             raise VerificationError("evidence: the later bundle has all events of the earlier")
         key = find(accused.ring, earlier.signature.fingerprint)

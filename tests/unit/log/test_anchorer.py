@@ -23,6 +23,7 @@ from translog.log import anchored, statements
 from translog.log.announcer import BATCH_LEAVES
 from translog.log.bundler import event_of
 from translog.log.fsck import fsck
+from translog.log.timestamps import Proofs, proofs_of
 from translog.pith import event
 from translog.pith.kinds import time_beacon
 from translog.pith.record import pith_number
@@ -30,6 +31,7 @@ from translog.store import anchors, log
 from translog.testing.chain import RegtestChain
 
 HOUR = 3_600
+DAY = 24 * HOUR
 
 
 @pytest.fixture
@@ -117,6 +119,37 @@ def test_before_a_block_is_verified_files_hold_only_promises(at: World, desk: De
     found = TimestampFile.parse(best.event_file(Entry.parse(leaf.entry), 0))
     promised = {getattr(each, "uri", None) for each in found.timestamp.attestations()}
     assert promised == {calendar.url for calendar in at.calendars}
+
+
+def proofs_at(desk: Desk, size: int) -> Proofs:
+    leaves = log.read_leaves(desk.db, 0, 1)
+    return proofs_of(desk.db, leaves, size, desk.world.log.verifier)
+
+
+def test_a_bundle_has_no_timestamp_under_a_larger_tree_than_its_own(at: World, desk: Desk) -> None:
+    desk.add(2)
+    desk.add(1)
+    desk.turn()  # the anchor is of three entries
+    assert proofs_at(desk, 2) == ([], 0)
+    (proof,) = proofs_at(desk, 3).values
+    assert proof["tree_size"] == 3
+
+
+def test_what_a_bundle_says_of_its_time_never_goes_back(at: World, desk: Desk) -> None:
+    desk.add(2)
+    desk.turn()
+    times = [proofs_at(desk, 2).changed_at]
+    at.mine(2)
+    for move in (lambda: at.mine(5), lambda: at.chain.reorganise(7)):
+        desk.settle()
+        times.append(proofs_at(desk, 2).changed_at)
+        move()
+        at.pass_time(-DAY)  # the clock is set back
+    desk.turn(at_once=True)
+    times.append(proofs_at(desk, 2).changed_at)
+    assert desk.states[0] == "lost"
+    assert times == sorted(times)
+    assert times[0] > 0
 
 
 def test_an_empty_log_and_one_that_has_not_grown_are_not_stamped(at: World, desk: Desk) -> None:

@@ -98,6 +98,14 @@ def test_a_head_is_signed_kept_and_shown(log: LogDirectory) -> None:
             assert reader.published(db).size == size
 
 
+def test_a_head_is_never_dated_before_the_one_it_continues(log: LogDirectory) -> None:
+    for size, now, want in ((1, NOW, NOW), (2, NOW - 5, NOW), (3, NOW + 1, NOW + 1)):
+        grow(log, size)
+        publish(log, now)
+        with closing(directory.open_reader(log)) as db:
+            assert store.read_signed_at(db, size) == want
+
+
 def test_before_the_first_head_there_is_none(log: LogDirectory) -> None:
     with (
         closing(directory.open_reader(log)) as db,

@@ -47,9 +47,15 @@ def test_what_a_later_bundle_lacks_is_named() -> None:
     assert found == ((), (NOTES[0]["event_id"], NOTES[2]["event_id"]))
 
 
-def test_two_bundles_of_one_second_are_held_to_the_same() -> None:
+def test_two_bundles_of_one_second_convict_if_each_lacks_an_event_of_the_other() -> None:
     found = succeed(made(NOTES[0]), made(NOTES[1]))
     assert found == ((NOTES[1],), (NOTES[0]["event_id"],))
+
+
+def test_the_smaller_of_two_bundles_of_one_second_may_be_the_older_and_shows_nothing() -> None:
+    assert succeed(made(NOTES[0]), made(*NOTES[:2])).added == (NOTES[1],)
+    with pytest.raises(ConflictError, match="has 1 more events: it may be the older"):
+        succeed(made(*NOTES[:2]), made(NOTES[0]))
 
 
 def test_an_old_bundle_shows_nothing() -> None:
