@@ -207,6 +207,23 @@ def test_a_key_that_was_revoked_here_stays_so(tmp_path: Path, cli: Cli) -> None:
     assert mirror["records"] == 0
 
 
+def test_a_served_mirror_takes_what_is_pulled_and_again_nothing(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "real.json").write_bytes(real_bundle())
+    log = directory.create(tmp_path / "log", "example.com/mirror", NOW)
+    at = str(log.path)
+    server = Process(log)
+    try:
+        to = ["--server", server.url]
+        place = str(tmp_path / "real.json")
+        [line] = cli("mirror", "add", at, "pith", place, "--key", "pith.science", *to)
+        assert line["added"] == 2
+        [line] = cli("mirror", "pull", at, *to)
+        assert line["added"] == 0
+    finally:
+        server.popen.kill()
+        server.popen.communicate()
+
+
 def test_a_registry_needs_the_key_of_its_log(tmp_path: Path, cli: Cli) -> None:
     log = directory.create(tmp_path / "log", "example.com/mirror", NOW)
     key = SigningKey(b"k" * 32).public_key.hex()

@@ -19,6 +19,8 @@ from translog.net.client import Client
 from translog.pith.shape import is_event_id
 
 MAX_ANSWER_BYTES = 4096  # for one event: the longest detail a server sends, and the rest
+PART_EVENTS = 1024  # sent at once; a server takes 4,096 lines
+PART_BYTES = 8 << 20  # the same; a server takes 16 MiB, and no event has more than 1 MiB
 NDJSON = "application/x-ndjson"
 
 
@@ -116,6 +118,24 @@ def _answer(result: Result) -> Answer:
 
 
 def _post(client: Client, events: Sequence[bytes]) -> list[Answer]:
+    """Send events in as many requests as a server's limits want; for no events, none."""
+    return [answer for part in _parts(events) for answer in _post_part(client, part)]
+
+
+def _parts(events: Sequence[bytes]) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    held = 0
+    for event in events:
+        if part and (len(part) == PART_EVENTS or held + len(event) > PART_BYTES):
+            yield part
+            part, held = [], 0
+        part.append(event)
+        held += len(event) + 1
+    if part:
+        yield part
+
+
+def _post_part(client: Client, events: Sequence[bytes]) -> list[Answer]:
     body = b"".join(event + b"\n" for event in events)
     raw = client.post("add", body, NDJSON, MAX_ANSWER_BYTES * len(events))
     lines = raw.splitlines()

@@ -10,6 +10,8 @@ from translog.cli import sending
 from translog.cli.main import run
 from translog.cli.sending import Added, Refused, opened
 from translog.errors import MalformedError, UnavailableError
+from translog.pith.event import MAX_EVENT_BYTES
+from translog.server.settings import Settings
 
 RIGHT = (
     b'{"index":7,"event_id":"sha256:' + b"0a" * 32 + b'","leaf_hash":"' + b"0b" * 32 + b'",'
@@ -48,6 +50,25 @@ def server(monkeypatch: pytest.MonkeyPatch) -> type[Server]:
 def send(*events: bytes) -> list[Any]:
     with opened("http://log.example") as (to, _):
         return list(to(events)())
+
+
+def test_no_events_are_no_request(server: type[Server]) -> None:
+    assert send() == []
+    assert server.sent == []
+
+
+def test_many_events_travel_in_parts_that_a_server_takes(
+    server: type[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_takes = Settings(base_url="")
+    assert server_takes.max_batch_events >= sending.PART_EVENTS
+    assert server_takes.max_body_bytes >= sending.PART_BYTES + MAX_EVENT_BYTES
+    monkeypatch.setattr(sending, "PART_EVENTS", 3)
+    monkeypatch.setattr(sending, "PART_BYTES", 20)
+    server.answers = [RIGHT + b"\n", (RIGHT + b"\n") * 3, (RIGHT + b"\n") * 2]
+    long, *short = b"1" * 20, b"2", b"3", b"4", b"5", b"6"
+    assert len(send(long, *short)) == 6
+    assert [body for _, body, _, _ in server.sent] == [long + b"\n", b"2\n3\n4\n", b"5\n6\n"]
 
 
 def test_events_travel_as_lines_and_answers_come_in_order(server: type[Server]) -> None:
