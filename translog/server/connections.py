@@ -7,9 +7,14 @@ is uvicorn's.
 
 import asyncio
 import resource
+from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from translog.errors import BusyError, TranslogError
 from translog.server.errors import HeadError, problem
@@ -97,6 +102,10 @@ class Connection(HttpToolsProtocol):
         self._got_on = True
         self._since = None
         super().on_headers_complete()
+        cycle = self.cycle
+        # Of an answer to HEAD nothing follows the head.
+        if cycle is not None and cycle.scope is self.scope and self.scope["method"] != "HEAD":
+            cycle.transport = _Joining(self.transport, cycle)
 
     def on_body(self, body: bytes) -> None:
         self._got_on = True
@@ -126,3 +135,30 @@ class Connection(HttpToolsProtocol):
             lines = b"".join(b"%b: %b\r\n" % header for header in headers)
             self.transport.write(STATUS_LINE[answer.status] + lines + b"\r\n" + answer.body)
         self.transport.close()
+
+
+class _Joining(asyncio.Transport):
+    """An answer's way out: its head waits for what follows, so that one packet holds both."""
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        super().__init__()
+        self._transport = transport
+        self._cycle = cycle
+        self._head: bytes | None = None  # none yet; then what is held back
+
+    def write(self, data: Any) -> None:
+        if self._head is None and self._cycle.response_started:  # before that: 100 Continue
+            self._head = data
+        elif self._head:
+            self._transport.writelines([self._head, data])
+            self._head = b""
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()

@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from uvicorn.server import ServerState
 
 from translog.server import connections
 from translog.server.answers import TEXT, Answer
-from translog.server.connections import MAX_CONNECTIONS, Connection, max_connections
+from translog.server.connections import MAX_CONNECTIONS, Connection, _Joining, max_connections
 
 Open = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -249,3 +250,56 @@ def test_nobody_can_make_uvicorn_write_lines(caplog: pytest.LogCaptureFixture) -
     caplog.set_level(logging.INFO)
     serving(test)
     assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
+
+
+class Recorder(asyncio.Transport):
+    """What leaves, packet by packet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.packets: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.packets.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.packets.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.packets.append(b"closed")
+
+
+def test_head_and_body_of_an_answer_leave_in_one_packet():
+    out, cycle = Recorder(), SimpleNamespace(response_started=False)
+    way = _Joining(out, cycle)
+    way.write(b"100 Continue;")
+    cycle.response_started = True
+    for piece in (b"head;", b"body;", b"more;"):
+        way.write(piece)
+    way.close()
+    assert out.packets == [b"100 Continue;", b"head;body;", b"more;", b"closed"]
+
+
+def test_a_head_that_nothing_follows_leaves_before_the_connection_is_closed():
+    out = Recorder()
+    way = _Joining(out, SimpleNamespace(response_started=True))
+    way.write(b"head;")
+    assert out.packets == []
+    way.close()
+    assert out.packets == [b"head;", b"closed"]
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_an_answer_to_every_method_comes_whole(method: bytes) -> None:
+    async def test(connect: Open) -> None:
+        reader, writer = await connect()
+        request = GET.replace(b"GET", method) + b"\r\n"
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        if method == b"GET":
+            assert await reader.readexactly(1) == b"0"
+        writer.write(request)  # nothing of the first is left
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+
+    serving(test)
