@@ -62,9 +62,9 @@ def catch_up(db: Connection, index: Connection, origin: str) -> int:
 
 def add_titles(db: Connection, index: Connection) -> None:
     """Look again for titles that were given after their records had been indexed."""
-    untitled = search.read_untitled(index)
-    for start in range(0, len(untitled), LEAVES_A_BATCH):
-        batch = untitled[start : start + LEAVES_A_BATCH]
+    start = 0
+    while batch := search.read_untitled(index, start, LEAVES_A_BATCH):
+        start = batch[-1].leaf_index + 1
         texts = titles.read_texts(db, [record.leaf_index for record in batch])
         with search.transaction(index):
             for record in batch:

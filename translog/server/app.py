@@ -205,7 +205,7 @@ def build(
         metrics=metrics,
         settings=settings,
         complaints=complaints,
-        indexing=Indexing(directory, publishing, complaints),
+        indexing=Indexing(directory, publishing, complaints, lambda: writer.waiting, clock.steady),
         site=registry.site,
         routes={
             **_routes(

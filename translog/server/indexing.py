@@ -2,11 +2,13 @@
 
 In a process of its own, at a lower priority: reading every event again in this one would hold up
 those that arrive. If it dies, another is started at the next head; searches find less meanwhile.
+
+While events wait to be logged, the index waits too, for some seconds: a crowd needs every core.
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from translog.errors import UnavailableError
@@ -14,13 +16,28 @@ from translog.log.directory import LogDirectory
 from translog.server.logs import Complaints
 from translog.server.publishing import Publishing
 
+PATIENCE_SECONDS = 10.0  # after which the index is brought up to date in any crowd
+
 
 class Indexing:
     """The process, while `running`."""
 
     def __init__(
-        self, directory: LogDirectory, publishing: Publishing, complaints: Complaints
+        self,
+        directory: LogDirectory,
+        publishing: Publishing,
+        complaints: Complaints,
+        waiting: Callable[[], int],
+        steady: Callable[[], float],
     ) -> None:
+        """Start nothing yet.
+
+        Args:
+            waiting: how many events wait to be logged.
+            steady: the clock, in seconds.
+        """
+        self._waiting = waiting
+        self._steady = steady
         self._directory = directory
         self._publishing = publishing
         self._complaints = complaints
@@ -39,13 +56,15 @@ class Indexing:
             await self._end()
 
     async def _follow(self) -> None:
-        done = -1
+        done, since = -1, self._steady()
         while True:
             size = self._publishing.checkpoint.size
-            if size != done:
+            if size == done:
+                since = self._steady()
+            elif not self._waiting() or self._steady() - since >= PATIENCE_SECONDS:
                 try:
                     await self._catch_up()
-                    done = size
+                    done, since = size, self._steady()
                 except (OSError, RuntimeError) as error:  # the latter is uvloop's for a closed pipe
                     await self._end()
                     self._complaints.tell(UnavailableError(f"search index: {error}"))

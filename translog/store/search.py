@@ -306,9 +306,14 @@ def find_citations(db: sqlite3.Connection, names: Iterable[Name], limit: int) ->
     return sorted(found, reverse=True)[:limit]
 
 
-def read_untitled(db: sqlite3.Connection) -> list[Record]:
-    """Return the records of which no title is known, in order."""
-    return _records(db, f"SELECT {_RECORD} FROM record WHERE title IS NULL ORDER BY leaf_index", ())  # noqa: S608
+def read_untitled(db: sqlite3.Connection, start: int, limit: int) -> list[Record]:
+    """Return up to `limit` records from leaf `start` on of which no title is known, in order."""
+    return _records(
+        db,
+        f"SELECT {_RECORD} FROM record WHERE title IS NULL AND leaf_index >= ?"  # noqa: S608
+        " ORDER BY leaf_index LIMIT ?",
+        (start, limit),
+    )
 
 
 def newest(db: sqlite3.Connection, limit: int) -> list[Record]:

@@ -1,0 +1,73 @@
+"""When the search index is brought up to date: at once, but not in the way of a crowd for long."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from translog.server.indexing import PATIENCE_SECONDS, Indexing
+
+
+class Turns:
+    """A log's publisher, its line and its clock, one step a turn: (size, waiting events, time)."""
+
+    def __init__(self, steps: list[tuple[int, int, float]]) -> None:
+        self.steps = iter(steps)
+        self.over = asyncio.Event()
+        self._take(next(self.steps))
+
+    def _take(self, step: tuple[int, int, float]) -> None:
+        size, self.waiting, self.now = step
+        self.checkpoint = SimpleNamespace(size=size)
+
+    async def turned(self) -> None:
+        step = next(self.steps, None)
+        if step is None:
+            self.over.set()
+            await asyncio.Event().wait()
+        else:
+            self._take(step)
+
+
+def caught_up(steps: list[tuple[int, int, float]], failures: int = 0) -> list[int]:
+    """Return the sizes to which the index was brought."""
+    done: list[int] = []
+
+    async def run() -> None:
+        turns: Any = Turns(steps)
+        told: Any = SimpleNamespace(tell=lambda error: None)
+        directory: Any = SimpleNamespace(path=Path("log"))
+        indexing = Indexing(directory, turns, told, lambda: turns.waiting, lambda: turns.now)
+        left = iter([True] * failures)
+
+        async def catch_up() -> None:
+            if next(left, False):
+                raise OSError("it has ended")
+            done.append(turns.checkpoint.size)
+
+        indexing._catch_up = catch_up
+        async with indexing.running():
+            await turns.over.wait()
+
+    asyncio.run(run())
+    return done
+
+
+def test_each_new_head_is_indexed_once_and_at_once():
+    assert caught_up([(3, 0, 0.0), (3, 0, 1.0), (5, 0, 2.0), (5, 0, 3.0)]) == [3, 5]
+
+
+def test_the_index_waits_while_events_do_and_no_longer():
+    busy = [(size, 64, float(size)) for size in range(1, 9)]
+    assert caught_up(busy) == []
+    assert caught_up([*busy, (9, 0, 9.0)]) == [9]
+
+
+def test_in_a_lasting_crowd_the_index_is_never_further_behind_than_its_patience():
+    steps = [(turn, 64, float(turn)) for turn in range(1, 31)]
+    assert PATIENCE_SECONDS == 10
+    assert caught_up(steps) == [11, 21]
+
+
+def test_what_failed_is_tried_again_at_the_next_turn():
+    assert caught_up([(3, 0, 0.0), (3, 0, 1.0), (3, 0, 2.0)], failures=1) == [3]
