@@ -1,34 +1,53 @@
-"""Telling what was found: on stdout, to a program, to a webhook. Each in a thread of its own.
+"""Telling what was found: to a folder, on stdout, to a program, to a webhook. Each in a thread of
+its own.
 
 What is to be told stands in the database until it was: a channel that is down delays itself alone,
 and a crash between telling and forgetting tells twice, with the same id.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
 
 from translog.errors import TranslogError, UnavailableError
+from translog.formats.canonical import canonical
 from translog.formats.note import NoteSigner
 from translog.formats.strict import format_base64
 from translog.net.exchange import Exchange
-from translog.store.follower import Follower
+from translog.store import files
+from translog.store.follower import MAX_WAIT_SECONDS, Follower
 
+EVIDENCE = "evidence"
 STDOUT = "stdout"
 COMMAND = "command"
 WEBHOOK = "webhook"
 COMMAND_SECONDS = 30.0
 WEBHOOK_SECONDS = 15.0
 FIRST_WAIT_SECONDS = 5
-MAX_WAIT_SECONDS = 3_600
 AT_ONCE = 64
 IDLE_SECONDS = 1.0
 MAX_ANSWER_BYTES = 64 << 10
 
 Tell = Callable[[bytes], None]
 """Tell one alert, in JSON. Raises UnavailableError if it may not have been heard."""
+
+
+def to_folder(folder: Path) -> Tell:
+    """Return how to keep the evidence of each alert that has any, as a file in a folder."""
+
+    def tell(alert: bytes) -> None:
+        value = json.loads(alert)
+        if value["evidence"] is None:
+            return
+        files.make_folder(folder)
+        file = folder / f"{value['kind']}-{value['id'][:16]}.json"
+        files.write_atomically(file, canonical(value["evidence"]) + b"\n")
+
+    return tell
 
 
 def to_stdout(alert: bytes) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from translog.errors import MalformedError, TranslogError
+from translog.formats import mldsa
+from translog.formats.cosignature import ML_DSA_44, Cosigner
 from translog.formats.policy import MAX_POLICY_BYTES, Policy, parse_log_key, parse_policy
 from translog.formats.strict import shown
 from translog.pith.record import parse_pith_number
@@ -87,6 +89,7 @@ def read_config(path: Path) -> Config:
     Raises:
         MissingError: there is no such file.
         MalformedError: it is not one; the message says where.
+        UnavailableError: a key is of ML-DSA-44, and that is not installed.
     """
     raw = files.read(path, limit=MAX_CONFIG_BYTES)
     try:
@@ -101,7 +104,7 @@ def read_config(path: Path) -> Config:
 
 def _config(value: dict[str, Any], folder: Path) -> Config:
     top = _Table(value, "configuration")
-    database = folder / top.text("database")
+    database = top.read("database", lambda text: folder / text)
     alerts = _Table(top.take("alerts", dict, {}), "alerts")
     logs = tuple(
         _log(table, number, folder) for number, table in enumerate(top.tables("log"), start=1)
@@ -135,7 +138,7 @@ def _log(value: Any, number: int, folder: Path) -> LogConfig:
     config = LogConfig(
         origin=origin,
         policy=policy,
-        place=_place(table.text("url"), folder),
+        place=table.read("url", lambda text: _place(text, folder)),
         witnesses=table.texts("witnesses", _url),
         mirrors=table.texts("mirrors", lambda text: _place(text, folder)),
         exchange=table.texts("exchange", lambda text: _place(text, folder)),
@@ -167,10 +170,17 @@ def _policy(table: "_Table", folder: Path) -> tuple[Policy, str]:
     else:
         policy = Policy()
     policy = policy.trusting([*(log.key for log in policy.logs), *keys])
+    members = [*(log.key for log in policy.logs), *(each.key for each in policy.witnesses)]
+    if any(isinstance(key, Cosigner) and key.key_type == ML_DSA_44 for key in members):
+        mldsa.require()  # here, and not as a fault of the first log that uses it
     origins = sorted({log.origin for log in policy.logs})
     origin = table.optional("origin", str)
     if origin is None and len(origins) == 1:
         origin = origins[0]
+    if not origins:
+        raise MalformedError(
+            f"{table.name}: whose log it is nobody says: want keys, or a policy with a log line"
+        )
     if origin is None or origin not in origins:
         raise MalformedError(
             f"{table.name}: its policy and keys are of {shown(origins)}, and origin is "
@@ -204,15 +214,17 @@ class _Table:
 
     def take(self, name: str, kind: type, default: Any = None) -> Any:
         value = self._rest.pop(name, default)
+        if value is None:
+            raise MalformedError(f"{self.name} has no {name}{self._strange()}")
         if type(value) is not kind:
             raise MalformedError(f"{self.name}: {name} is {shown(value)}, want {kind.__name__}")
         return value
 
-    def text(self, name: str) -> str:
-        return str(self.take(name, str))
+    def read(self, name: str, read: Callable[[str], Any]) -> Any:
+        return self._read(name, self.take(name, str), read)
 
     def optional(self, name: str, read: Callable[[str], Any]) -> Any:
-        return self._read(name, self.take(name, str), read) if name in self._rest else None
+        return self.read(name, read) if name in self._rest else None
 
     def texts(self, name: str, read: Callable[[str], Any] = str) -> tuple[Any, ...]:
         values = self.take(name, list, [])
@@ -235,6 +247,10 @@ class _Table:
         """Refuse what nobody has taken."""
         if self._rest:
             raise MalformedError(f"{self.name}: {shown(sorted(self._rest)[0])} means nothing here")
+
+    def _strange(self) -> str:
+        """Name what a missing member may have been misspelt as."""
+        return f"; there is {', '.join(map(shown, sorted(self._rest)[:8]))}" if self._rest else ""
 
     def _read(self, name: str, value: str, read: Callable[[str], Any]) -> Any:
         try:

@@ -41,8 +41,8 @@ TIMEOUT_SECONDS = 10.0
 MAX_OWED = 100_000
 CONNECTIONS = 1  # a log is asked by one thread at a time
 
-Told = Callable[[str, list[Fact]], None]
-"""Called with the log's origin and the facts that are new, after they are stored."""
+Told = Callable[[], None]
+"""Called after facts were stored that are new."""
 
 
 class Following:
@@ -134,14 +134,11 @@ class Following:
         if position == self._stored and not (step.facts or step.owed or step.paid):
             return
         origin = self.config.origin
-        new = set(
-            self._store.commit(origin, self._family, _changes(origin, step, now), channels, now)
-        )
+        new = self._store.commit(origin, self._family, _changes(origin, step, now), channels, now)
         self._position, self._stored = step.position, position
         self.scanned += step.scanned
-        fresh = [fact for fact in step.facts if fact.id_in(origin) in new]
-        if fresh:
-            told(origin, fresh)
+        if new:
+            told()
 
     def read_event(self, index: int) -> tuple[Event, bytes] | None:
         """Return an event that is logged here, and its signer's key; None if it is not published.

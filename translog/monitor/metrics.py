@@ -1,8 +1,10 @@
 """What a monitor says of itself, in Prometheus's text format, and the heads that it has seen."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore, Thread
+from socket import SHUT_RDWR, socket
+from threading import BoundedSemaphore, Thread, Timer
 from typing import Any
 
 from translog.errors import TranslogError, UnavailableError
@@ -137,13 +139,23 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        # The handler's own timeout is for each read: a byte now and then would never end.
+        deadline = Timer(TIMEOUT_SECONDS, _hang_up, (request,))
+        deadline.daemon = True
+        deadline.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            deadline.cancel()
             self._room.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a client that hangs up is no event."""
+
+
+def _hang_up(request: socket) -> None:
+    with suppress(OSError):  # it is closed already
+        request.shutdown(SHUT_RDWR)
 
 
 def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:

@@ -8,21 +8,24 @@ import heapq
 import json
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from threading import Event, Lock, Semaphore, Thread
 from typing import Self
 
 from translog.errors import TranslogError
+from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.witnessing import monitoring_path
 from translog.monitor.alerts import (
     COMMAND,
+    EVIDENCE,
     STDOUT,
     WEBHOOK,
     Channel,
     Courier,
     Webhook,
     to_command,
+    to_folder,
     to_stdout,
 )
 from translog.monitor.config import Config, families
@@ -31,7 +34,6 @@ from translog.monitor.metrics import Endpoint
 from translog.store import files
 from translog.store.follower import Follower
 from translog.store.keys import read_key
-from translog.verify.monitor_facts import Fact
 
 READING = 8  # logs whose entries are read at a time: a bundle of each is in memory
 READING_SLOWLY = 4
@@ -71,6 +73,7 @@ class Monitor:
     endpoint: Endpoint | None = None
     late: int = 0
     _busy: set[str] = field(default_factory=set)
+    _shown: dict[str, SignedCheckpoint] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _stopping: Event = field(default_factory=Event)
     _fast: Semaphore = field(default_factory=lambda: Semaphore(READING))
@@ -83,15 +86,17 @@ class Monitor:
         """Open the database, the logs and the channels. Nothing is asked yet.
 
         Raises:
+            ConflictError: another process has the database: each would undo what the other stored.
             TranslogError: one of them cannot be opened.
         """
-        monitor = cls(config=config, clocks=clocks, store=Follower(config.database))
-        monitor._stack.enter_context(monitor.store)
-        try:
+        file = config.database
+        advice = f"each monitor has a database of its own, and {file.name} is another's"
+        with ExitStack() as stack:
+            stack.enter_context(closing(files.Lock(file.with_name(f"{file.name}.lock"), advice)))
+            store = stack.enter_context(Follower(file))
+            monitor = cls(config=config, clocks=clocks, store=store, _stack=stack)
             monitor._open()
-        except BaseException:
-            monitor._stack.close()
-            raise
+            monitor._stack = stack.pop_all()
         return monitor
 
     def __enter__(self) -> Self:
@@ -112,7 +117,7 @@ class Monitor:
             self._stack.callback(self.logs[log.origin].close)
         for folder in (self.config.evidence, self.config.seen):
             if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
+                files.make_folder(folder)
         self.channels = self._open_channels()
         self.store.drop_channels(channel.name for channel in self.channels)
         if self.config.listen is not None:
@@ -121,7 +126,10 @@ class Monitor:
 
     def _open_channels(self) -> list[Channel]:
         config = self.config
-        channels = [Channel(STDOUT, to_stdout)] if config.stdout else []
+        # Told like an alert: so it is there whatever the disk or a crash did when it was found.
+        channels = [Channel(EVIDENCE, to_folder(config.evidence))] if config.evidence else []
+        if config.stdout:
+            channels.append(Channel(STDOUT, to_stdout))
         if config.command is not None:
             channels.append(Channel(COMMAND, to_command(config.command)))
         if config.webhook is not None and config.webhook_key is not None:
@@ -179,13 +187,11 @@ class Monitor:
     def _turn(self, origin: str) -> None:
         following = self.logs[origin]
         try:
-            before = following.head
             names = [channel.name for channel in self.channels]
             # Slow logs wait for each other, and nobody waits for them.
             lane = self._slow if following.slowest_seconds > SLOW_SECONDS else self._fast
             following.turn(int(self.clocks.now()), Reach(self.logs), names, self._told, lane)
-            if self.config.seen is not None and following.head is not before:
-                self._show(following)
+            self._show(following)
         except TranslogError as error:
             # Of ours: what is wrong with a log is a fact. The turn is taken again.
             if not self._stopping.is_set():  # then the database may be closed already
@@ -197,20 +203,17 @@ class Monitor:
                 self._busy.discard(origin)
 
     def _show(self, following: Following) -> None:
-        """Put the head that is believed where other monitors look for it."""
-        head, folder = following.head, self.config.seen
-        if head is not None and folder is not None:
-            file = folder / monitoring_path(following.config.origin)
-            file.parent.mkdir(exist_ok=True)
-            files.write_atomically(file, head.note)
+        """Put the head that is believed where other monitors look for it, if it is not there."""
+        head, folder, origin = following.head, self.config.seen, following.config.origin
+        if head is None or folder is None or self._shown.get(origin) is head:
+            return
+        file = folder / monitoring_path(origin)
+        files.make_folder(file.parent)
+        files.write_atomically(file, head.note)
+        self._shown[origin] = head
 
-    def _told(self, origin: str, facts: list[Fact]) -> None:
-        """Keep the evidence of new facts in files, and have them told."""
-        folder = self.config.evidence
-        for fact in facts:
-            if folder is not None and fact.evidence is not None:
-                name = f"{fact.kind}-{fact.id_in(origin)[:16]}.json"
-                files.write_atomically(folder / name, fact.evidence.encode())
+    def _told(self) -> None:
+        """Have new facts told."""
         if self._courier is not None:
             self._courier.wake()
 

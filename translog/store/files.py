@@ -34,6 +34,18 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise UnavailableError(f"{path} cannot be written: {error}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there.
+
+    Raises:
+        UnavailableError: the disk refused, or something else is in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{folder} cannot be made: {error}") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder as durable as the files they name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

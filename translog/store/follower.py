@@ -17,6 +17,8 @@ from typing import NamedTuple, Self
 from translog.store import database
 from translog.store.schema import Schema, making
 
+MAX_WAIT_SECONDS = 3_600  # for which an alert that could not be told is put off, at most
+
 TABLES = (
     # A log that is followed. `position` is all that a turn begins with.
     """
@@ -162,7 +164,7 @@ class Follower:
     """The database, from being opened to `close`. For any number of threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, or make it where there is none.
+        """Open it, or make it where there is none. The caller keeps other processes out.
 
         Raises:
             MalformedError: the file is something else.
@@ -268,8 +270,8 @@ class Follower:
                 "SELECT leaf_index, entry, subject, content, since FROM hit WHERE log_id = ?"
                 " ORDER BY leaf_index",
                 (self._ids[origin],),
-            ).fetchall()
-        return [HitRow(*row) for row in rows]
+            )
+            return [HitRow(*row) for row in rows]
 
     def owed(self, origin: str, limit: int) -> list[OwedRow]:
         """Return entries that could not be judged, those first that were not asked for longest."""
@@ -278,8 +280,8 @@ class Follower:
                 "SELECT leaf_index, entry, since FROM owed WHERE log_id = ?"
                 " ORDER BY asked, leaf_index LIMIT ?",
                 (self._ids[origin], limit),
-            ).fetchall()
-        return [OwedRow(*row) for row in rows]
+            )
+            return [OwedRow(*row) for row in rows]
 
     def decisions(self, origin: str) -> list[DecisionRow]:
         """Return the logged events that decide who may write, in order."""
@@ -288,8 +290,8 @@ class Follower:
                 "SELECT leaf_index, entry, content FROM decision WHERE log_id = ?"
                 " ORDER BY leaf_index",
                 (self._ids[origin],),
-            ).fetchall()
-        return [DecisionRow(*row) for row in rows]
+            )
+            return [DecisionRow(*row) for row in rows]
 
     def due(self, channel: str, now: int, limit: int) -> list[DueRow]:
         """Return what is to be told by a channel now, in the order in which it was found.
@@ -299,10 +301,12 @@ class Follower:
         with self._lock, database.translated("database"):
             rows = self._db.execute(
                 "SELECT due_at, fact_id, alert, tries FROM delivery JOIN fact USING (fact_id)"
-                " WHERE channel = ? ORDER BY found_at, fact.rowid LIMIT ?",
+                " WHERE channel = ? ORDER BY fact.rowid LIMIT ?",
                 (channel, limit),
             ).fetchall()
-        return [DueRow(*row) for due_at, *row in takewhile(lambda row: row[0] <= now, rows)]
+        # Nothing is put off for longer: such a time is of a clock that has been set back since.
+        due = takewhile(lambda row: not now < row[0] <= now + MAX_WAIT_SECONDS, rows)
+        return [DueRow(*row) for _, *row in due]
 
     def told(self, channel: str, fact_id: str) -> None:
         """Forget that something is to be told: it was."""

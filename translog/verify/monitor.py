@@ -10,20 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
-from translog.errors import (
-    MalformedError,
-    TranslogError,
-    UnavailableError,
-    VerificationError,
-)
+from translog.errors import MalformedError, TranslogError, VerificationError
 from translog.formats.cosigned import CosignedCheckpoint, read_cosigned
 from translog.formats.note import MAX_NOTE_BYTES
 from translog.formats.policy import Policy
-from translog.formats.published import CHECKPOINT, KEYS, Fetch, event_path
-from translog.formats.strict import shown
-from translog.formats.tiles import ENTRIES
+from translog.formats.published import CHECKPOINT, Fetch
 from translog.pith.key import fingerprint_hex
-from translog.verify.claims_heads import Withheld
 from translog.verify.events import fetch_keys
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Judge, Owed, Scanned, Seen, Tree, body, scan
@@ -38,8 +30,9 @@ from translog.verify.monitor_events import (
     marks_of,
     watched,
 )
-from translog.verify.monitor_facts import Fact, Position, fact
+from translog.verify.monitor_facts import Fact, Position, lasts
 from translog.verify.monitor_heads import (
+    Found,
     Place,
     check_freshness,
     check_quorum,
@@ -47,11 +40,11 @@ from translog.verify.monitor_heads import (
     judge,
     settle,
 )
+from translog.verify.monitor_missing import Asked, missing, silent, unreadable, wrong_head
 from translog.verify.monitor_permits import Decision, Permits
 from translog.verify.monitor_records import check_bundles
 from translog.verify.state import AuditState
 
-MAX_TILES = 32  # kept during a turn: 8 KB each
 NOTHING: AbstractContextManager[object] = nullcontext()
 OWED_AT_ONCE = 16  # entries that are asked for again in one turn
 
@@ -139,18 +132,21 @@ def follow(
         reading: held while entries are read, which takes memory: for who follows many logs.
     """
     asked = Asked(log.fetch)
+    position = position.not_after(now)
     try:
         raw = asked.get(CHECKPOINT, MAX_NOTE_BYTES)
     except TranslogError as error:
-        yield _silent(log, position, error, now)
+        position, facts = silent(log.origin, position, error, now, log.patience)
+        yield Step(position=position, facts=tuple(facts))
         return
     position = position.ended("silent")
     try:
         head = read_cosigned(raw, log.policy)
         if head.origin != log.origin:
             raise VerificationError(f"it is of {head.origin[:80]!r}")
-    except (MalformedError, VerificationError, UnavailableError) as error:
-        yield _wrong_head(log, position, error, now)
+    except (MalformedError, VerificationError) as error:
+        position, facts = wrong_head(log.origin, position, error, now)
+        yield Step(position=position, facts=tuple(facts))
         return
     position = position.ended("wrong-head")
     yield from _turn(log, position, known, now, head, asked, reading)
@@ -162,7 +158,7 @@ def _turn(
     known: Known,
     now: int,
     head: CosignedCheckpoint,
-    asked: "Asked",
+    asked: Asked,
     reading: AbstractContextManager[object],
 ) -> Iterator[Step]:
     """Judge a head that the log has signed, and go on to what is behind it."""
@@ -170,7 +166,8 @@ def _turn(
     try:
         position, found, good = judge(position, head, asked.get, log.policy, now)
     except TranslogError as error:
-        yield _unreadable(log, position, head, facts, asked, error, now)
+        position, found = _unreadable(log, position, head, asked, error, now)
+        yield Step(position=position, facts=(*facts, *found))
         return
     facts += found
     if good:
@@ -178,9 +175,8 @@ def _turn(
     mine = position.head or head
     position, found = check_freshness(position, mine, log.policy, now, log.frozen_after)
     yield Step(position=position, facts=(*facts, *found))
-    position, found = compare(position, log.places, asked.get, log.policy, now)
-    if found or position.pending:
-        yield Step(position=position, facts=tuple(found))
+    position, found = compare(position, log.places, asked.get, log.policy, now, log.patience)
+    yield Step(position=position, facts=tuple(found))
     if not good:
         return
     try:
@@ -193,9 +189,22 @@ def _turn(
                     position = step.position
                     yield step
     except TranslogError as error:
-        yield _unreadable(log, position, head, [], asked, error, now)
+        position, found = _unreadable(log, position, head, asked, error, now)
+        yield Step(position=position, facts=tuple(found))
         return
     yield Step(position=position.ended("unreadable"))
+
+
+def _unreadable(
+    log: Log,
+    position: Position,
+    head: CosignedCheckpoint,
+    asked: Asked,
+    error: TranslogError,
+    now: int,
+) -> Found:
+    trust = Trust(policy=log.policy)
+    return unreadable(position, head, asked.last, error, trust, now, log.patience)
 
 
 def _believe(position: Position, head: CosignedCheckpoint, now: int) -> Position:
@@ -217,7 +226,7 @@ def _scan(
     known: Known,
     now: int,
     head: CosignedCheckpoint,
-    asked: "Asked",
+    asked: Asked,
 ) -> Iterator[Step]:
     trust = Trust(policy=log.policy)
     tree = Tree.of(head, asked.get, trust)
@@ -292,15 +301,15 @@ def _again(
     still: list[Owed] = []
     for owed in known.owed()[:OWED_AT_ONCE]:
         content = body(tree.fetch, owed.entry)
-        event, wrong, missing = judging.entry(owed.index, owed.entry, content)
+        event, wrong, lacking = judging.entry(owed.index, owed.entry, content)
         facts += wrong
-        if not missing:
+        if not lacking:
             paid.append(owed.index)
             seen.append(Seen(owed.index, owed.entry, event))
             continue
         still.append(owed)
-        if now - owed.since >= log.patience:
-            facts.append(_missing(log, owed, content is None, tree, now))
+        if lasts(owed.since, now, log.patience):
+            facts.append(missing(owed, tree, now, no_body=content is None))
     more, hits = events_of(log, seen, known, tree, judging, subjects, now)
     # Whether they were permitted is not asked any more: only what the log decided counts.
     _, decisions = known.permits().check(seen, tree, judging.known)
@@ -313,109 +322,3 @@ def _again(
         decisions=tuple(decisions),
         paid=tuple(paid),
     )
-
-
-def _missing(log: Log, owed: Owed, no_body: bool, tree: Tree, now: int) -> Fact:
-    """Return the fact that the log does not publish what one of its entries commits to."""
-    path = event_path(owed.entry[1:33]) if no_body else KEYS
-    what = "content" if no_body else "key"
-    return fact(
-        f"missing-{what}",
-        (owed.index,) if no_body else (owed.entry[33:65].hex(),),
-        "alarm",
-        f"{log.origin} does not publish the {what} of entry {owed.index}, {path}",
-        claim=Withheld(
-            checkpoint=tree.head.note,
-            path=path,
-            found="not published, or not what the entry says",
-            logged=tree.logged(owed.index, owed.entry) if no_body else None,
-            since=owed.since,
-            until=now,
-        ),
-        accused=tree.trust,
-    )
-
-
-def _silent(log: Log, position: Position, error: TranslogError, now: int) -> Step:
-    position = position.lasting("silent", now)
-    since = position.conditions["silent"]
-    if now - since < log.patience:
-        return Step(position=position)
-    sentence = f"{log.origin} has not answered for {now - since} s: {error}"
-    return Step(position=position, facts=(fact("silent", (since,), "warning", sentence),))
-
-
-def _wrong_head(log: Log, position: Position, error: TranslogError, now: int) -> Step:
-    position = position.lasting("wrong-head", now)
-    since = position.conditions["wrong-head"]
-    sentence = f"{log.origin} shows a checkpoint that is not its own: {error}"
-    return Step(position=position, facts=(fact("wrong-head", (since,), "alarm", sentence),))
-
-
-def _unreadable(
-    log: Log,
-    position: Position,
-    head: CosignedCheckpoint,
-    facts: Sequence[Fact],
-    asked: "Asked",
-    error: TranslogError,
-    now: int,
-) -> Step:
-    """Say that what belongs to a signed head is not published as it must be."""
-    position = position.lasting("unreadable", now)
-    since = position.conditions["unreadable"]
-    # What is wrong is told at once; what is missing may be there in a moment.
-    wrong = isinstance(error, MalformedError | VerificationError)
-    if not wrong and now - since < log.patience:
-        return Step(position=position, facts=tuple(facts))
-    path = asked.last
-    unreadable = fact(
-        "corrupt" if wrong else "withheld",
-        (since,),
-        "alarm",
-        f"{log.origin} signed a head of {head.size} entries, and {path} is not as it must be: "
-        f"{error}",
-        claim=Withheld(
-            checkpoint=head.note,
-            path=path,
-            found=_label(str(error)),
-            logged=None,
-            since=since,
-            until=now,
-        ),
-        accused=Trust(policy=log.policy),
-    )
-    return Step(position=position, facts=(*facts, unreadable))
-
-
-def _label(text: str) -> str:
-    """Return text as a label can hold it."""
-    return "".join(each if each.isprintable() else "?" for each in text)[:255] or shown(text)
-
-
-class Asked:
-    """A fetch for one turn: remembers what it was asked for, because errors are about that, and
-    some tiles, because several questions are about the same ones."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-        self._paths = ["", ""]
-        self._tiles: dict[str, bytes] = {}
-
-    def get(self, path: str, limit: int) -> bytes:
-        """Do what the fetch does."""
-        self._paths = [self._paths[1], path]
-        if not path.startswith("tile/") or path.startswith(f"{ENTRIES}/"):
-            return self._fetch(path, limit)
-        if path not in self._tiles:
-            content = self._fetch(path, limit)
-            if len(self._tiles) >= MAX_TILES:
-                del self._tiles[next(iter(self._tiles))]
-            self._tiles[path] = content
-        return self._tiles[path]
-
-    @property
-    def last(self) -> str:
-        """The path asked for last; the partial file, if the full one was asked for in its place."""
-        before, path = self._paths
-        return before if before.startswith(f"{path}.p/") else path

@@ -93,6 +93,12 @@ def fact(
     )
 
 
+def lasts(since: int, now: int, seconds: int) -> bool:
+    """Tell whether something has lasted for so long. What began in the future, by a clock that was
+    wrong, counts as long ago: else nobody would hear of it before then."""
+    return abs(now - since) >= seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A head of the log that somebody else was shown, larger than any that we were.
@@ -145,6 +151,17 @@ class Position:
         """The index of the first bundle that was not full when it was scanned."""
         return self.size // FULL
 
+    def not_after(self, now: int) -> "Position":
+        """Return the position with no time in the future: after a clock was set back, what lasts
+        has lasted since now, and is not forgotten until the clock has caught up."""
+        return replace(
+            self,
+            changed_at=min(self.changed_at, now),
+            checked_at=min(self.checked_at, now),
+            pending=tuple(replace(each, since=min(each.since, now)) for each in self.pending),
+            conditions={name: min(since, now) for name, since in self.conditions.items()},
+        )
+
     def lasting(self, name: str, now: int) -> "Position":
         """Return the position in which a condition lasts since now, if it did not before."""
         if name in self.conditions:
@@ -157,10 +174,6 @@ class Position:
             return self
         rest = {name: since for name, since in self.conditions.items() if name not in names}
         return replace(self, conditions=rest)
-
-    def ended_under(self, prefix: str) -> "Position":
-        """Return the position in which no condition lasts whose name begins so."""
-        return self.ended(*(name for name in self.conditions if name.startswith(prefix)))
 
     def to_json(self) -> bytes:
         """Return the position as it is stored."""

@@ -19,6 +19,7 @@ from translog.verify.monitor_facts import MAX_PENDING, Fact, Pending, Position, 
 from translog.verify.state import HistoryError
 
 OWN = "the log"  # the place that is followed
+PLACE_CONDITIONS = ("wrong-place", "silent-place")  # of a place: its name follows, after a colon
 AHEAD_SECONDS = 300  # how far a witness's clock may be ahead of ours
 
 
@@ -171,20 +172,31 @@ def check_freshness(
 
 
 def compare(
-    position: Position, places: Sequence[Place], fetch: Fetch, policy: Policy, now: int
+    position: Position,
+    places: Sequence[Place],
+    fetch: Fetch,
+    policy: Policy,
+    now: int,
+    patience: int,
 ) -> Found:
     """Compare what others are shown with the head that we believe.
 
     Heads larger than ours wait until ours has grown: then our tree must contain theirs.
     """
     found: list[Fact] = []
+    asked = {f"{kind}:{place.name}" for place in places for kind in PLACE_CONDITIONS}
+    position = position.ended(
+        *(name for name in position.conditions if ":" in name and name not in asked)
+    )
     for place in places:
-        position, more = _look(position, place, fetch, policy, now)
+        position, more = _look(position, place, fetch, policy, now, patience)
         found += more
     return position, found
 
 
-def _look(position: Position, place: Place, fetch: Fetch, policy: Policy, now: int) -> Found:
+def _look(
+    position: Position, place: Place, fetch: Fetch, policy: Policy, now: int, patience: int
+) -> Found:
     wrong = f"wrong-place:{place.name}"
     try:
         head = read_cosigned(place.read(), policy)
@@ -192,10 +204,11 @@ def _look(position: Position, place: Place, fetch: Fetch, policy: Policy, now: i
         position = position.lasting(wrong, now)
         about = (place.name, position.conditions[wrong])
         sentence = f"{place.name} shows a head that is not one of this log: {error}"
+        position = position.ended(f"silent-place:{place.name}")
         return position, [fact("wrong-place", about, "warning", sentence)]
-    except TranslogError:
-        return position, []  # whether a place answers is its operator's business
-    position, mine = position.ended(wrong), position.head
+    except TranslogError as error:
+        return _silent_place(position, place.name, error, now, patience)
+    position, mine = position.ended(wrong, f"silent-place:{place.name}"), position.head
     if mine is None or head.origin != mine.origin or _is_same(head, mine):
         return position, []
     trust = Trust(policy=policy)
@@ -206,6 +219,20 @@ def _look(position: Position, place: Place, fetch: Fetch, policy: Policy, now: i
         if more:
             return position, more
     return _wait(position, head, place.name, now), []
+
+
+def _silent_place(
+    position: Position, place: str, error: TranslogError, now: int, patience: int
+) -> Found:
+    """Tell that nothing can be compared with a place. Whoever shows us a tree of our own would see
+    to that first."""
+    silent = f"silent-place:{place}"
+    position = position.lasting(silent, now)
+    since = position.conditions[silent]
+    if now - since < patience:
+        return position, []
+    sentence = f"{place} has shown no head to compare with for {now - since} s: {error}"
+    return position, [fact("silent-place", (place, since), "warning", sentence)]
 
 
 def compare_with(
@@ -251,7 +278,10 @@ def settle(position: Position, fetch: Fetch, policy: Policy, now: int, patience:
             if now - each.since >= patience:
                 found.append(_behind(mine, each, trust, now))
             continue
-        theirs = read_cosigned(each.note, policy)
+        try:
+            theirs = read_cosigned(each.note, policy)
+        except (MalformedError, VerificationError):
+            continue  # a key of then is listed no more: it is no head of this log to us
         try:
             check_continues(fetch, theirs, mine)
         except HistoryError as error:

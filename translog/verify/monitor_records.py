@@ -13,7 +13,7 @@ from translog.verify.claims_bundles import HiddenEvent, event_ids
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Tree
 from translog.verify.monitor_events import Hit
-from translog.verify.monitor_facts import Fact, fact
+from translog.verify.monitor_facts import Fact, fact, lasts
 
 
 def bundle_path(pith_number: str) -> str:
@@ -31,7 +31,7 @@ def check_bundles(
         places: names, and where bundles are served.
         patience: how old a bundle may be, in seconds: what was seen later need not be in it.
     """
-    due = [hit for hit in hits if now - hit.since >= patience]
+    due = [hit for hit in hits if lasts(hit.since, now, patience)]
     facts: list[Fact] = []
     for name, fetch in places:
         for subject in sorted({hit.subject for hit in due}):

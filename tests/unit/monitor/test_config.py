@@ -1,11 +1,13 @@
 """A monitor's configuration: what is misspelt or makes no sense is refused, with its name."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from translog.errors import MalformedError, MissingError
+from translog.errors import MalformedError, MissingError, UnavailableError
+from translog.formats import mldsa
 from translog.formats.cosignature import CosigningKey
 from translog.monitor.config import Config, families, read_config
 from translog.testing.events import number_of, signing_key
@@ -100,7 +102,11 @@ def test_a_large_one_says_all_there_is_to_say(read, tmp_path):
 
 
 WRONG = [
-    ("", "database is None, want str"),
+    ("", "configuration has no database$"),
+    ('databse = "x"', "configuration has no database; there is 'databse'$"),
+    (SMALL.replace("url", "ulr"), "log 1 has no url; there is 'ulr'"),
+    (SMALL.replace("https:", "ftp:"), "log 1: url: URL is 'ftp:"),
+    (re.sub("keys = .*", "", SMALL), "log 1: whose log it is nobody says: want keys, or a policy"),
     ('database = "x"', "0 logs are to be followed, want 1"),
     (SMALL + "intervall = 3", "'intervall' means nothing here"),
     ("intervall = 3\n" + SMALL, "'intervall' means nothing here"),
@@ -143,6 +149,18 @@ def test_a_policy_of_several_logs_needs_an_origin(read, tmp_path):
         read(text)
     (log,) = read(f'{text}origin = "{LOG.origin}"').logs
     assert log.origin == LOG.origin
+
+
+def test_without_the_library_a_key_of_ml_dsa_44_is_refused_at_the_start(
+    read, tmp_path, monkeypatch
+):
+    pq = CosigningKey(name="w.example", key=mldsa.SigningKey(b"m" * 32)).cosigner
+    (tmp_path / "pq").write_text(f"witness w {pq.vkey}\nquorum w\n")
+    text = SMALL.replace("keys = ", 'policy = "pq"\nkeys = ')
+    assert read(text).logs[0].policy.quorum == "w"
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    with pytest.raises(UnavailableError, match="need the library cryptography"):
+        read(text)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -8,16 +8,18 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from socket import create_connection
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from translog.errors import MissingError, SignatureError, UnavailableError
+from translog.errors import ConflictError, MissingError, SignatureError, UnavailableError
 from translog.formats.canonical import canonical
 from translog.formats.note import Note, NoteSigner, Signature, Verifier, open_note
 from translog.formats.policy import believing
 from translog.formats.witnessing import monitoring_path
+from translog.monitor import metrics
 from translog.monitor.alerts import Channel, Webhook, to_command
 from translog.monitor.config import Config, LogConfig
 from translog.monitor.run import Clocks, Monitor
@@ -107,6 +109,10 @@ def test_a_fork_is_told_once_across_restarts_with_evidence_in_a_file(log, tmp_pa
     assert told() == []
     shown = tmp_path / "seen" / monitoring_path(log.truth.origin)
     assert shown.read_bytes() == log.truth.checkpoint(log.truth.size)
+    shown.unlink()
+    shown.parent.rmdir()
+    once(made, clock)  # a crash may have come before it was shown
+    assert shown.read_bytes() == log.truth.checkpoint(log.truth.size)
     log.fork("me", at=4)
     once(made, clock)
     (alert,) = told()
@@ -134,6 +140,37 @@ def test_what_was_stored_and_not_told_is_told_after_the_next_start(log, tmp_path
     assert told() == []
     once(made, clock)
     assert [alert["kind"] for alert in told()] == ["fork"]
+
+
+def test_evidence_that_was_not_kept_for_a_crash_or_a_full_disk_is_kept_later(log, tmp_path, told):
+    made, clock = config(tmp_path, followed(log)), Clock()
+    once(made, clock)
+    log.fork("me", at=4)
+    with Monitor.open(made, clock.clocks()) as monitor:
+        monitor._turn(log.truth.origin)  # and then the process is killed
+    folder = tmp_path / "evidence"
+    assert list(folder.iterdir()) == []
+    with Monitor.open(made, clock.clocks()) as monitor:
+        folder.rmdir()
+        folder.write_bytes(b"in the way")
+        monitor.once()
+        assert [alert["kind"] for alert in told()] == ["fork"]  # the alert does not wait for it
+        folder.unlink()
+        clock.time += 10
+        monitor.once()
+    (file,) = folder.iterdir()
+    evidence = Evidence.parse(file.read_bytes())
+    assert evidence.check(Trust(policy=believing(log.verifier))).grade == "proof"
+    assert told() == []
+
+
+def test_two_monitors_do_not_share_a_database(log, tmp_path):
+    made = config(tmp_path, followed(log))
+    for _ in range(2):
+        with Monitor.open(made, Clock().clocks()) as monitor:
+            with pytest.raises(ConflictError, match=r"monitor\.db is another's"):
+                Monitor.open(made, Clock().clocks())
+            monitor.once()
 
 
 def test_a_crash_between_two_steps_goes_on_from_the_first(log, tmp_path, monkeypatch, told):
@@ -201,6 +238,22 @@ def test_the_endpoint_shows_metrics_and_heads_and_nothing_else(log, tmp_path):
     assert "translog_monitor_turns_total 1\n" in metrics
     assert 'translog_monitor_log_size{origin="example.com/log"} 10\n' in metrics
     assert 'translog_monitor_facts_total{severity="alarm"} 0\n' in metrics
+
+
+def test_the_endpoint_hangs_up_on_a_client_that_is_never_done(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "TIMEOUT_SECONDS", 0.2)
+    made = config(tmp_path, followed(log), listen=("127.0.0.1", 0), stdout=False)
+    with Monitor.open(made, Clock().clocks()) as monitor:
+        with create_connection(("127.0.0.1", monitor.endpoint.port), timeout=20) as slow:
+            slow.sendall(b"GET /metrics HTTP/1.1\r\n")
+            done = Event()
+            while not done.wait(0.02):  # some bytes now and then, for ever
+                try:
+                    slow.sendall(b"X: y\r\n")
+                except OSError:
+                    done.set()
+        with Client(f"http://127.0.0.1:{monitor.endpoint.port}") as client:
+            assert client.get("healthz", 100) == b"ok\n"
 
 
 def test_a_shard_is_followed_beside_the_log_it_continues(log, tmp_path, told):

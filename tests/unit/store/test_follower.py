@@ -6,7 +6,15 @@ import pytest
 
 from translog.errors import MalformedError
 from translog.store import database
-from translog.store.follower import Changes, FactRow, Follower, HitRow, MarkRow, OwedRow
+from translog.store.follower import (
+    MAX_WAIT_SECONDS,
+    Changes,
+    FactRow,
+    Follower,
+    HitRow,
+    MarkRow,
+    OwedRow,
+)
 
 LOG = "example.com/log"
 NEXT = "example.com/next"
@@ -72,6 +80,16 @@ def test_each_channel_is_told_of_each_fact_in_order_and_once(file):
         store.drop_channels(["stdout"])
         assert store.due("webhook", 100, 10) == []
         assert store.counts()["waiting"] == 2
+
+
+def test_what_was_found_by_a_clock_that_was_wrong_is_told_and_in_order(file):
+    with Follower(file) as store:
+        store.add(LOG)
+        for name, now in (("a", 10**9), ("b", 100)):  # the clock was set back in between
+            store.commit(LOG, LOG, Changes(position=b"", facts=[fact(name)]), ["stdout"], now)
+        assert [due.fact_id for due in store.due("stdout", 100, 10)] == ["a", "b"]
+        store.put_off("stdout", "a", 100 + MAX_WAIT_SECONDS)
+        assert store.due("stdout", 100, 10) == []
 
 
 def test_marks_are_shared_in_a_family_and_nowhere_else(file):

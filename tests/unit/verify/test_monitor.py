@@ -1,6 +1,7 @@
 """The monitor against a log that lies in every way, and one that does not: each is told once."""
 
 import random
+import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from tests.simulators.monitors import NOW, Watcher, kinds, proved, watching
 from translog.errors import MissingError, UnavailableError
+from translog.formats import mldsa
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, open_checkpoint
 from translog.formats.cosignature import CosigningKey
@@ -16,6 +18,7 @@ from translog.formats.keys import SigningKey
 from translog.formats.merkle import Hash
 from translog.formats.note import NoteSigner
 from translog.formats.policy import believing, parse_policy
+from translog.formats.published import event_path
 from translog.formats.tree import root
 from translog.pith.build import build_bundle
 from translog.pith.event import Event, restore
@@ -329,7 +332,7 @@ def test_a_log_that_shows_others_more_is_told_when_it_lasts(log):
     assert monitor.position.pending == ()
 
 
-def test_a_place_that_shows_nonsense_is_named_and_one_that_is_silent_is_not(log):
+def test_a_place_that_shows_nonsense_is_named_and_one_that_is_silent_when_that_lasts(log):
     def wrong() -> bytes:
         return b"nonsense"
 
@@ -345,7 +348,32 @@ def test_a_place_that_shows_nonsense_is_named_and_one_that_is_silent_is_not(log)
     )
     (fact,) = monitor.turn()
     assert (fact.kind, fact.about[0]) == ("wrong-place", "wrong")
+    assert monitor.turn() == monitor.turn(89) == []
+    found = monitor.turn(1)
+    assert [(fact.kind, fact.severity) for fact in found] == [("silent-place", "warning")] * 2
+    assert [fact.about[0] for fact in found] == ["away", "unknown"]
+    assert "unknown has shown no head to compare with for 100 s" in found[1].sentence
     assert monitor.turn() == []
+    good = place_of(log, "away")
+    monitor.lets_go_of(places=(good,))
+    assert monitor.turn(100) == []
+    assert "silent-place:away" not in monitor.position.conditions
+    monitor.lets_go_of(places=(Place(name="away", read=away),))
+    assert monitor.turn() == []
+    assert kinds(monitor.turn(100)) == ["silent-place"]  # it began anew
+
+
+def test_places_that_are_asked_no_more_leave_nothing_behind(log):
+    def away() -> bytes:
+        raise UnavailableError("away")
+
+    monitor = watching(log)
+    monitor.lets_go_of(places=(Place(name="gone", read=away),))
+    monitor.turn()
+    assert "silent-place:gone" in monitor.position.conditions
+    monitor.lets_go_of(places=())
+    monitor.turn()
+    assert not monitor.position.conditions
 
 
 def test_a_log_can_sign_any_number_of_larger_heads_and_few_are_kept(log):
@@ -819,6 +847,82 @@ def test_a_log_that_changes_its_key_is_followed_when_both_are_listed(log):
     log.fork("me", at=4)
     (fact,) = monitor.turn()
     assert proved(fact, both[1])
+
+
+def test_a_head_that_waits_by_a_key_that_was_listed_once_accuses_nobody(log):
+    new = signing_key("second")
+    both = [log.verifier, NoteSigner(name=log.truth.origin, key=new).verifier]
+    monitor = watching(log, policy=believing(*both))
+    note = log.truth.sign(Checkpoint(origin=log.truth.origin, size=100, root=Hash(bytes(32))))
+    monitor.lets_go_of(places=(Place(name="witness", read=lambda: note),))
+    assert monitor.turn() == []
+    log.truth.key = new
+    log.append(more(0))
+    assert monitor.turn() == []
+    assert len(monitor.position.pending) == 1
+    monitor.lets_go_of(policy=believing(both[1]), places=())
+    log.append(more(200, 100))
+    assert monitor.turn() == []
+    assert monitor.position.pending == ()
+    assert monitor.position.size == log.truth.size
+
+
+def test_what_is_not_installed_here_is_no_fault_of_the_log(log, monkeypatch):
+    pq = CosigningKey(name="w.example", key=mldsa.SigningKey(b"m" * 32))
+    lines = f"log {log.verifier.vkey}\nwitness w {pq.cosigner.vkey}\nquorum w\n"
+    monitor = watching(log, policy=parse_policy(lines.encode()))
+    head = open_checkpoint(log.truth.checkpoint(log.truth.size), log.verifier)
+    log._own("me").checkpoint = head.note + str(pq.cosign(head, NOW)).encode()
+    assert monitor.turn() == []
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+    with pytest.raises(UnavailableError, match="need the library cryptography"):
+        monitor.turn()
+
+
+# A clock that is set back
+
+
+def test_what_lasts_is_told_although_the_clock_was_set_back(log):
+    monitor = watching(log)
+    monitor.turn()
+    log.stall("me")
+    monitor.lets_go_of(fetch=missing)
+    assert monitor.turn() == []
+    assert monitor.turn(-1_000_000) == []
+    assert monitor.turn(99) == []
+    assert kinds(monitor.turn(1)) == ["silent"]
+
+
+def missing(path: str, limit: int) -> bytes:
+    raise UnavailableError("no answer")
+
+
+def test_a_log_is_asked_for_what_it_owes_although_the_clock_was_set_back(log):
+    monitor = watching(log, watch=Watch(records=frozenset({number_of(1)})), check_every=50)
+    body = event_path(EVENTS[2].content_sha256)
+    log.withhold(body, "me")
+    log.withhold("events/000.p/10", "me")
+    monitor.turn()
+    assert list(monitor.owed) == [2]
+    assert monitor.turn(-1_000_000) == []
+    found = monitor.turn(50)
+    assert "missing-content" in kinds(found)
+    (fact,) = [each for each in found if each.kind == "missing-content"]
+    assert fact.evidence is not None
+
+
+def test_bundles_are_compared_although_the_clock_was_set_back(log):
+    monitor = watching(log, watch=Watch(records=frozenset({number_of(1)})))
+    monitor.lets_go_of(bundles=(("log", log.fetch("me")),))
+    monitor.turn()
+    assert "missing-bundle" in kinds(monitor.turn(-1_000_000))
+
+
+def test_a_log_is_frozen_although_the_clock_was_set_back(log):
+    monitor = watching(log)
+    monitor.turn()
+    assert monitor.turn(-1_000_000) == monitor.turn(10_000) == []
+    assert kinds(monitor.turn(1)) == ["frozen-log"]
 
 
 def test_a_key_that_is_not_listed_is_no_key_of_the_log(log):
