@@ -11,7 +11,14 @@ from tests.simulators.payloads import attested
 from tests.unit.pith.sample import ALICE, BOB, MALLORY, NUMBER, RECORD, created, note_event
 from tests.unit.pith.test_quick import is_told_quickly, whole
 from translog.errors import MalformedError, TranslogError
-from translog.formats.canonical import canonical, canonical_without, parse, parse_apart
+from translog.formats.canonical import (
+    EXACT,
+    canonical,
+    canonical_without,
+    made_of,
+    parse,
+    parse_apart,
+)
 from translog.pith import bundle, event
 from translog.pith.kinds import correction
 from translog.pith.merge import merge
@@ -170,7 +177,8 @@ def test_parse_accepts_exactly_what_a_strict_standard_parser_accepts(raw: bytes)
     assert repr(value) == repr(want)  # repr tells 1 from 1.0 and True, and 0.0 from -0.0
     assert canonical(value) == dumps(value)
     if isinstance(value, dict):
-        whole, rest = parse_apart(raw, limit=LIMIT, apart={"a", "é"})
+        whole, rest, exact = parse_apart(raw, limit=LIMIT, apart={"a", "é"})
+        assert exact == made_of(want, EXACT)
         assert repr(whole) == repr(want)
         assert rest == dumps({k: v for k, v in want.items() if k not in {"a", "é"}})
         assert rest == canonical_without(want, {"a", "é"})

@@ -20,7 +20,7 @@ Whatever is not proved goes to the standard library, which decides.
 import json
 from collections import Counter
 from collections.abc import Mapping, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -79,9 +79,21 @@ def parse(raw: bytes, *, limit: int, depth: int = MAX_DEPTH) -> Any:
     return _decide(raw, value, depth)
 
 
-def parse_apart(
-    raw: bytes, *, limit: int, apart: Set[str], depth: int = MAX_DEPTH
-) -> tuple[dict[str, Any], bytes]:
+class Apart(NamedTuple):
+    """An object, and what is left of it without some of its members.
+
+    Attributes:
+        value: the whole object.
+        rest: the canonical bytes of it less those members.
+        exact: it is known to be `made_of` EXACT.
+    """
+
+    value: dict[str, Any]
+    rest: bytes
+    exact: bool
+
+
+def parse_apart(raw: bytes, *, limit: int, apart: Set[str], depth: int = MAX_DEPTH) -> Apart:
     """Read an object, strictly: return it, and the canonical bytes of it less some members.
 
     The same as `parse` and `canonical_without`, in one go: a signed document leaves out the
@@ -92,7 +104,8 @@ def parse_apart(
         TooLargeError, MalformedError: as `parse`, or not an object.
     """
     value = _read(raw, limit)
-    if type(value) is dict and made_of(value, EXACT, depth):
+    exact = type(value) is dict and made_of(value, EXACT, depth)
+    if exact:
         members = value.copy()
         cut = compact({name: members.pop(name) for name in apart if name in members})
         rest = compact(members)
@@ -100,11 +113,11 @@ def parse_apart(
             # {a} and {b} make {a,b}: two braces less and a comma more. {} adds nothing.
             saved = 1 if len(rest) > 2 and len(cut) > 2 else 2
             if len(rest) + len(cut) - saved == len(raw):
-                return value, rest
+                return Apart(value, rest, exact)
     value = _decide(raw, value, depth)
     if type(value) is not dict:
         raise MalformedError(f"json: has a {type(value).__name__}, want an object")
-    return value, canonical_without(value, apart)
+    return Apart(value, canonical_without(value, apart), exact)
 
 
 def made_of(value: Any, scalars: frozenset[type], depth: int = MAX_DEPTH) -> bool:

@@ -66,12 +66,14 @@ class Bundle:
         content_sha256: 32 bytes: the hash of all but its signature.
         signature: the bundle's own.
         listed_keys: the keys it lists, and what happened to them. Claims.
+        exact: `value` is known to be `made_of` EXACT.
     """
 
     value: Mapping[str, Any]
     content_sha256: bytes
     signature: Signature
     listed_keys: tuple[ListedKey, ...]
+    exact: bool
 
     @property
     def public_keys(self) -> tuple[PithKey, ...]:
@@ -125,7 +127,7 @@ def parse(raw: bytes) -> Bundle:
             events' own members are left to step 5.
         HashError: a listed key's fingerprint is another key's.
     """
-    value, content = parse_apart(raw, limit=MAX_BUNDLE_BYTES, apart=_APART)
+    value, content, exact = parse_apart(raw, limit=MAX_BUNDLE_BYTES, apart=_APART)
     shape.exact(value, _BUNDLE, "bundle")
     shape.constant(value, "bundle_type", "pith_open_graph_bundle", "bundle")
     shape.constant(value, "bundle_version", "1.0", "bundle")
@@ -152,6 +154,7 @@ def parse(raw: bytes) -> Bundle:
         content_sha256=sha256(content).digest(),
         signature=Signature.from_json(signature, SIGNED_MESSAGE, "bundle_signature"),
         listed_keys=tuple(map(ListedKey.from_json, listed)),
+        exact=exact,
     )
 
 
@@ -172,7 +175,14 @@ def open_bundle(raw: bytes, keys: Iterable[bytes]) -> Bundle:
 
 def inspect(bundle: Bundle, keys: Iterable[bytes]) -> tuple[Finding, ...]:
     """Check all that a bundle says, and tell what each step found. Raises nothing."""
-    steps = Steps(bundle.value, bundle.content_sha256, bundle.signature, bundle.listed_keys, keys)
+    steps = Steps(
+        bundle.value,
+        bundle.content_sha256,
+        bundle.signature,
+        bundle.listed_keys,
+        keys,
+        exact=bundle.exact,
+    )
     return tuple(_finding(step, what, check) for step, what, check in steps)
 
 

@@ -131,20 +131,27 @@ def parse(raw: bytes) -> Event:
         MalformedError: not strict JSON, or a member is missing, unknown or not of its kind.
         HashError: `content_sha256` or `event_id` is not that of the content.
     """
-    value, content = parse_apart(raw, limit=MAX_EVENT_BYTES, apart=_APART, depth=MAX_EVENT_DEPTH)
+    value, content, _ = parse_apart(raw, limit=MAX_EVENT_BYTES, apart=_APART, depth=MAX_EVENT_DEPTH)
     return _event(value, content)
 
 
-def from_value(value: Any) -> Event:
+def from_value(value: Any, *, exact: bool = False) -> Event:
     """Read one event out of JSON that is parsed already, such as a bundle's.
+
+    Args:
+        exact: it is known to be `made_of` EXACT, nested however deep.
 
     Raises:
         TooLargeError, MalformedError, HashError: as `parse`.
     """
     shape.exact(value, _EVENT, "event")
-    if made_of(value, EXACT, MAX_EVENT_DEPTH):
+    if exact or made_of(value, EXACT, MAX_EVENT_DEPTH):
         members = {name: member for name, member in value.items() if name not in _APART}
-        return _event(value, canonical_exact(members))
+        content = canonical_exact(members)
+        # What begins so few objects and arrays cannot have more of them inside each other.
+        shallow = not exact or content.count(b"{") + content.count(b"[") <= MAX_EVENT_DEPTH
+        if shallow or made_of(value, EXACT, MAX_EVENT_DEPTH):
+            return _event(value, content)
     if not made_of(value, SCALARS, MAX_EVENT_DEPTH):
         raise MalformedError(f"event nests deeper than {MAX_EVENT_DEPTH}")
     return _event(value, canonical_without(value, _APART))
@@ -162,7 +169,7 @@ def from_content(content: bytes, content_sha256: bytes, signature: bytes) -> Eve
     Raises:
         MalformedError: it is not the canonical content of an event.
     """
-    value, canonical = parse_apart(
+    value, canonical, _ = parse_apart(
         content, limit=MAX_EVENT_BYTES, apart=frozenset(), depth=MAX_EVENT_DEPTH
     )
     if canonical != content:

@@ -145,7 +145,12 @@ def state_sha256(state: Mapping[str, Any]) -> str:
 
 
 def examine(
-    value: Any, keys: Mapping[str, bytes], pith_number: str, record_sha256: str
+    value: Any,
+    keys: Mapping[str, bytes],
+    pith_number: str,
+    record_sha256: str,
+    *,
+    exact: bool = False,
 ) -> Examined:
     """Look at an event once, for all who ask under some of `keys`.
 
@@ -154,9 +159,10 @@ def examine(
         keys: `keyring` of every key that will count for anyone.
         pith_number: the record's.
         record_sha256: its hash, in hex.
+        exact: as in `event.from_value`.
     """
     try:
-        event = from_value(value)
+        event = from_value(value, exact=exact)
     except TranslogError as error:
         return Examined(value, error)
     signature = subject = None

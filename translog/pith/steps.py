@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from translog.errors import HashError, SubjectError, TranslogError, UnknownKeyError
-from translog.formats.canonical import canonical, canonical_exact, canonical_without
+from translog.formats.canonical import canonical, canonical_exact
 from translog.formats.strict import shown
 from translog.pith.event import RECORD_CREATED, Event
 from translog.pith.key import find, keyring
@@ -37,8 +37,16 @@ class Steps:
         signature: Signature,
         listed_keys: Sequence[ListedKey],
         keys: Iterable[bytes],
+        *,
+        exact: bool,
     ) -> None:
-        """Prepare the steps. The bundle is well-formed: `bundle.parse` made it."""
+        """Prepare the steps. The bundle is well-formed: `bundle.parse` made it.
+
+        Args:
+            exact: `value` is known to be `made_of` EXACT: every part of it is, and a state is made
+                of its parts.
+        """
+        self._canonical = canonical_exact if exact else canonical
         self._value = value
         self._content_sha256 = content_sha256
         self._signature = signature
@@ -48,10 +56,13 @@ class Steps:
         record: dict[str, Any] = value["canonical_record"]
         self._record = record
         self._digest = sha256(canonical_exact(record)).digest()  # checked: nothing else is in it
+        self._number = number_of(record, self._digest)
         every = {**self._listed, **self._ring}
         number, digest = value["pith_number"], self._digest.hex()
         # Each event is asked after by its own step and by that of the state.
-        self._events = [examine(event, every, number, digest) for event in value["events"]]
+        self._events = [
+            examine(event, every, number, digest, exact=exact) for event in value["events"]
+        ]
 
     def __iter__(self) -> Iterator[Step]:
         """Yield the number of each step, what it is about, and the check."""
@@ -97,8 +108,7 @@ class Steps:
         return "proved", f"the canonical record has SHA-256 {computed}", None
 
     def _check_number(self) -> Result:
-        value, record = self._value, self._record
-        computed = number_of(record, self._digest)
+        value, record, computed = self._value, self._record, self._number
         if value["pith_number"] != computed:
             raise SubjectError(
                 f"canonical_record has number {computed}, want {value['pith_number']!r}"
@@ -115,7 +125,7 @@ class Steps:
     def _check_aliases(self) -> Result:
         stated = self._value["source_aliases"]
         found = [(each["alias_kind"], each["alias_value"]) for each in stated]
-        suffix = parse_pith_number(number_of(self._record, self._digest)).suffix
+        suffix = parse_pith_number(self._number).suffix
         want = sorted(alias_names(self._record, suffix).items())
         if found != want:
             raise SubjectError(f"source_aliases are {shown(found)}, want {shown(want)}")
@@ -150,12 +160,13 @@ class Steps:
         stated = self._value["state"]
         # A state is what the events say to one who allows the keys listed, no more and no fewer.
         listed, ring = self._listed, self._ring
-        content = canonical_without(stated, {"state_sha256"})
+        members = {name: stated[name] for name in stated if name != "state_sha256"}
+        content = self._canonical(members)
         is_whole = stated.get("state_sha256") == sha256(content).hexdigest()
         trusted = {name: key for name, key in listed.items() if name in ring}
-        if is_whole and canonical(self._merged(trusted)) == content:
+        if is_whole and self._canonical(self._merged(trusted)) == content:
             return "proved", f"the state is the merge of the {len(self._events)} events", None
-        if is_whole and canonical(self._merged(listed)) == content:
+        if is_whole and self._canonical(self._merged(listed)) == content:
             others = ", ".join(sorted(listed.keys() - ring.keys()))
             raise UnknownKeyError(f"the state counts events by {others}, not among the keys given")
         raise HashError(

@@ -148,7 +148,9 @@ def test_a_lower_depth_can_be_asked_for() -> None:
     ],
 )
 def test_an_object_is_read_apart(raw: bytes, apart: set[str], rest: bytes) -> None:
-    assert parse_apart(raw, limit=LIMIT, apart=apart) == (json.loads(raw), rest)
+    found = parse_apart(raw, limit=LIMIT, apart=apart)
+    assert found[:2] == (json.loads(raw), rest)
+    assert found.exact == (b"." not in raw)
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"[[1]]", b"3", b"null", b'"s"', b"1.5"])

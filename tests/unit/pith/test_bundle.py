@@ -32,6 +32,7 @@ from translog.formats.canonical import canonical
 from translog.pith import build
 from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Finding, inspect, open_bundle, parse
+from translog.pith.event import MAX_EVENT_DEPTH
 from translog.pith.record import pith_number
 
 KEYS = [ALICE.public_key, BOB.public_key]
@@ -105,6 +106,18 @@ def test_a_key_in_the_bundle_proves_nothing_to_who_does_not_trust_it() -> None:
         }
         with pytest.raises(UnknownKeyError, match="is not among the keys given"):
             open_bundle(RAW, keys)
+
+
+def test_floats_and_depth_in_a_bundle_are_judged_as_in_an_event() -> None:
+    deep: Any = []
+    for _ in range(MAX_EVENT_DEPTH - 2):
+        deep = [deep]
+    odd = note_event(BOB, event_type="later", payload={"x": 1e16})  # orjson writes 1e16
+    bundle = parse(canonical(made(created(ALICE), odd)))
+    assert {f.status for f in inspect(bundle, KEYS)} == {"proved"} and not bundle.exact
+    bundle = parse(canonical(changed(made(), ("events", 1, "payload", "x"), deep)))
+    refused = [f.error for f in inspect(bundle, KEYS) if f.what == "event 1"]
+    assert bundle.exact and "nests deeper than 48" in str(refused)
 
 
 CREATED, SNAPSHOT = ("events", 0), ("events", 1)

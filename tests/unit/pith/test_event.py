@@ -242,8 +242,12 @@ def test_an_event_is_limited_in_size_and_depth() -> None:
     deeper = changed(deepest, ("payload",), nested(MAX_EVENT_DEPTH + 1))
     with pytest.raises(MalformedError, match="deeper than 48"):
         parse(canonical(deeper))
-    with pytest.raises(MalformedError, match="deeper than 48"):
-        from_value(deeper)
+    for exact in (False, True):
+        with pytest.raises(MalformedError, match="deeper than 48"):
+            from_value(deeper, exact=exact)
+        assert from_value(deepest, exact=exact) == parse(canonical(deepest))
+    many = note_event(ALICE, event_type="later", payload={"x": [[], {}] * MAX_EVENT_DEPTH})
+    assert from_value(many, exact=True) == from_value(many) == parse(canonical(many))
 
 
 # ---- subjects ----
