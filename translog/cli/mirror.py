@@ -64,6 +64,7 @@ def add(
 
     PLACE is the URL of a registry, all of whose records are copied; or one bundle, as a file or
     the URL of a `bundle.json`. For a registry, the first vkey among the KEYs is that of its log.
+    Adding a source again under its NAME replaces the keys that are believed.
     """
     log = find_log(directory)
     source = Source(

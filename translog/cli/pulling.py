@@ -1,6 +1,6 @@
 """Pulling records from mirrored sources, and telling what became of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from itertools import islice
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from translog.cli.output import Output, counted
 from translog.cli.params import is_url
 from translog.cli.places import now
-from translog.cli.sending import Added, Answer, Opened, Refused, opened
+from translog.cli.sending import Added, Answer, Opened, Refused, Waits, opened
 from translog.cli.settling import settle
 from translog.errors import MissingError, TranslogError, UnavailableError
 from translog.formats.published import Fetch
-from translog.log import mirrors
+from translog.log import mirrored_keys, mirrors
 from translog.log.directory import LogDirectory
 from translog.log.mirrors import Pulled
 from translog.net.client import Client
@@ -28,6 +28,7 @@ from translog.verify.evidence import Evidence
 from translog.verify.findings import Trust
 
 BATCH_RECORDS = 64  # whose events are logged together
+BATCH_BYTES = 32 << 20  # of their bundles, which are in memory meanwhile
 SHOWN = 20  # records that are shown one by one
 
 
@@ -97,26 +98,48 @@ class _Pull(NamedTuple):
             return
         seen: set[str] = set()
         whole = True
-        for numbers, position in mirrors.changes(self.place.published, self.source):
-            seen.update(numbers)
-            failed = self.tally.failed
-            self._take(numbers, position if whole else 0)
-            # From a part in which something failed on, all is looked through again the next time.
-            whole = whole and failed == self.tally.failed
+        for part in mirrors.changes(self.place.published, self.source):
+            seen.update(part.numbers)
+            # From a part in which something is not taken on, all is looked through again next time.
+            whole = self._take(part.numbers, part.position if whole else 0, part.created) and whole
         stale = rows.read_stalest(self.db, self.source.name, mirrors.STALEST)
         self._take([number for number in stale if number not in seen], 0)
 
-    def _take(self, numbers: Iterable[str | None], position: int) -> None:
-        """Take over some records, and say how much of the source's log is done with then."""
-        failed = self.tally.failed
-        numbers = iter(numbers)
-        while batch := list(islice(numbers, BATCH_RECORDS)):
-            logged = self._log([each for number in batch for each in self._examine(number)])
-            mirrors.hold(self.db, self.source, logged, 0, now=now())
-        if failed == self.tally.failed:
-            mirrors.hold(self.db, self.source, (), position, now=now())
+    def _take(
+        self,
+        numbers: Iterable[str | None],
+        position: int,
+        created: Container[str | None] = frozenset(),
+    ) -> bool:
+        """Take over some records, and say how much of the source's log is done with then.
 
-    def _examine(self, number: str | None) -> list[Pulled]:
+        Args:
+            created: those that the source must have: its log creates them.
+
+        Returns:
+            Whether all was taken that there is.
+        """
+        left = self.tally.left
+        for batch in self._batches(numbers, created):
+            mirrors.hold(self.db, self.source, self._log(batch), 0, now=now())
+        if left != self.tally.left:
+            return False
+        mirrors.hold(self.db, self.source, (), position, now=now())
+        return True
+
+    def _batches(
+        self, numbers: Iterable[str | None], created: Container[str | None]
+    ) -> Iterator[list[Pulled]]:
+        batch: list[Pulled] = []
+        for number in numbers:
+            batch += self._examine(number, is_there=number in created)
+            if len(batch) == BATCH_RECORDS or sum(len(each.raw) for each in batch) > BATCH_BYTES:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _examine(self, number: str | None, *, is_there: bool) -> list[Pulled]:
         """Fetch one record and check it; none if it is not to be taken."""
         try:
             raw = self.place.bundle(number or "", MAX_BUNDLE_BYTES)
@@ -124,7 +147,8 @@ class _Pull(NamedTuple):
         except UnavailableError:
             raise  # the source, and not the record, is what is wrong
         except MissingError as error:
-            if number is None or rows.read_held(self.db, self.source.name, number) is not None:
+            held = number and rows.read_held(self.db, self.source.name, number) is not None
+            if number is None or is_there or held:
                 self.tally.refuse(self.source, number or self.source.place, error.code, str(error))
             return []  # or there are events about it, and it was never created
         except TranslogError as error:
@@ -137,20 +161,35 @@ class _Pull(NamedTuple):
 
     def _log(self, batch: list[Pulled]) -> list[Pulled]:
         """Have the events of some records logged; those records of which all are."""
-        for pulled in batch:
-            mirrors.allow_signers(self.editor, pulled.bundle, self.source, now=now())
-        settle(self.editor, self.to.writer)
+        refused = self._let_write(batch)
         answers = iter(self.to.send([event for pulled in batch for event in pulled.events])())
         logged = [
             pulled
-            for pulled in batch
-            if self._is_logged(pulled, list(islice(answers, len(pulled.events))))
+            for pulled, before in zip(batch, refused, strict=True)
+            if self._is_logged(pulled, before + list(islice(answers, len(pulled.events))))
         ]
         for pulled in logged:
             if pulled.earlier is None:
                 mirrors.state_source(self.editor, pulled.bundle, self.source, now=now())
         settle(self.editor, self.to.writer)
         return logged
+
+    def _let_write(self, batch: list[Pulled]) -> list[list[Answer]]:
+        """Let the keys of some records write; what of their rotations is not logged, by record."""
+        for pulled in batch:
+            mirrored_keys.allow(self.editor, pulled.bundle, self.source, now=now())
+            mirrored_keys.allow_again(self.editor, pulled.bundle, now=now())
+        settle(self.editor, self.to.writer)
+        answers: list[list[Answer]] = []
+        for pulled in batch:
+            answers.append([])
+            for event in mirrored_keys.rotations(self.editor, pulled.bundle, self.source):
+                answered = self.to.send([event])()
+                answers[-1] += [each for each in answered if not isinstance(each, Added)]
+                mirrored_keys.allow_again(self.editor, pulled.bundle, now=now())
+                settle(self.editor, self.to.writer)
+            self.tally.doubt(self.source, mirrored_keys.disowned(self.editor, pulled.bundle))
+        return answers
 
     def _is_logged(self, pulled: Pulled, answers: Sequence[Answer]) -> bool:
         number = pulled.bundle.pith_number
@@ -159,10 +198,14 @@ class _Pull(NamedTuple):
             if answer.stops:
                 raise UnavailableError(f"{number}: {answer.detail}. Pull again later")
             self.tally.refuse(self.source, number, answer.code, answer.detail)
-        if not refusals:
-            added = sum(isinstance(answer, Added) and not answer.duplicate for answer in answers)
-            self.tally.take(self.source, pulled, added)
-        return not refusals
+        waiting = sum(isinstance(answer, Waits) for answer in answers)
+        if waiting:
+            self.tally.wait(self.source, number, waiting)
+        if refusals or waiting:
+            return False
+        added = sum(isinstance(answer, Added) and not answer.duplicate for answer in answers)
+        self.tally.take(self.source, pulled, added)
+        return True
 
 
 class _Tally:
@@ -171,13 +214,22 @@ class _Tally:
     def __init__(self, output: Output, evidence: Path) -> None:
         self._output = output
         self._evidence = evidence
+        self._doubted: set[tuple[str, str]] = set()
+        self._looked_at: set[tuple[str, str]] = set()
         self.records = 0
         self.added = 0
+        self.held = 0
         self.failed = 0
+
+    @property
+    def left(self) -> int:
+        """How many records are not taken, or not yet."""
+        return self.failed + self.held
 
     def take(self, source: Source, pulled: Pulled, added: int) -> None:
         """Count a record that is held."""
         number = pulled.bundle.pith_number
+        self._looked_at.add((source.name, number))
         self.records += 1
         self.added += added
         contradictions = len(pulled.equivocations)
@@ -204,12 +256,43 @@ class _Tally:
 
     def refuse(self, source: Source, what: str, code: str, detail: str) -> None:
         """Count a record that is not taken as it is served."""
+        self._looked_at.add((source.name, what))
         self.failed += 1
         if self._output.json:
             error = {"code": code, "detail": detail}
             self._output.value({"mirror": source.name, "pith_number": what, "error": error})
         else:
             self._output.line(f"{what}: {code}: {detail}", mark="refused  ", style="bad")
+
+    def wait(self, source: Source, number: str, count: int) -> None:
+        """Count a record of which events wait until our operator accepts them."""
+        self._looked_at.add((source.name, number))
+        self.held += 1
+        if self._output.json:
+            self._output.value({"mirror": source.name, "pith_number": number, "held": count})
+        else:
+            self._output.line(
+                f"{number}: {counted(count, 'event')} until you accept them (`translog held`)",
+                mark="held     ",
+                style="doubt",
+            )
+
+    def doubt(self, source: Source, fingerprints: Sequence[str]) -> None:
+        """Say of each key once that the source believes it no more, and our log does."""
+        for fingerprint in fingerprints:
+            if (source.name, fingerprint) in self._doubted:
+                continue
+            self._doubted.add((source.name, fingerprint))
+            if self._output.json:
+                self._output.value({"mirror": source.name, "compromised": fingerprint})
+            else:
+                self._output.line(
+                    f"{source.name} says that key {fingerprint} may be in other hands, and does not"
+                    " count what it wrote from some entry on. Here all of it counts, and the key"
+                    " may write, until `translog keys compromised` says otherwise",
+                    mark="doubt    ",
+                    style="doubt",
+                )
 
     def drop(self, source: Source, pulled: Pulled) -> None:
         """Report a source that takes back what it has served, and keep the evidence."""
@@ -226,9 +309,10 @@ class _Tally:
     def show(self) -> None:
         """Print the sums, for people: programs can count lines."""
         if not self._output.json:
+            held = f", {self.held:,} held" if self.held else ""
             self._output.line(
-                f"{counted(self.records, 'record')} looked at,"
-                f" {counted(self.added, 'event')} added, {self.failed:,} refused"
+                f"{counted(len(self._looked_at), 'record')} looked at,"
+                f" {counted(self.added, 'event')} added, {self.failed:,} refused{held}"
             )
 
 

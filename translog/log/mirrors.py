@@ -23,13 +23,11 @@ from translog.formats.tiles import FULL, bundle_path
 from translog.log import decisions
 from translog.pith import bundle as bundles
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
-from translog.pith.event import KEY_TYPES, MAX_EVENT_BYTES, RECORD_TYPES
-from translog.pith.kinds import record_mirrored
-from translog.pith.kinds.decisions import build_allowed
+from translog.pith.event import MAX_EVENT_BYTES
+from translog.pith.kinds import record_created, record_mirrored
 from translog.pith.record import parse_pith_number
 from translog.pith.succession import succeed
 from translog.store import mirrors as rows
-from translog.store import registry as signers
 from translog.store.database import Connection, transaction
 from translog.store.mirrors import Source
 
@@ -86,34 +84,6 @@ def examine(db: Connection, source: Source, raw: bytes, number: str | None) -> P
     return Pulled(found, raw, events, next_to.dropped, earlier, equivocations)
 
 
-def allow_signers(db: Connection, bundle: Bundle, source: Source, *, now: int) -> list[str]:
-    """Propose to let the source's keys write what they wrote there, if we never heard of them.
-
-    What our operator has decided about a key, a revocation among it, is not touched: then the log
-    refuses the event, and says why.
-
-    Returns:
-        The fingerprints of the keys that may write once this is settled (`decisions.settle`).
-    """
-    known = {row.key.fingerprint for row in signers.read_signers(db)} | decisions.proposed_keys(db)
-    believed = {key.fingerprint: key for key in bundle.public_keys if key.public_key in source.keys}
-    allowed: list[str] = []
-    for event in bundle.events:
-        signer = event["signer"]
-        fingerprint = signer["public_key_fingerprint"]
-        if fingerprint in known or fingerprint not in believed:
-            continue
-        payload = build_allowed(
-            key=believed[fingerprint],
-            signer_id=signer["signer_id"],
-            event_types=RECORD_TYPES | KEY_TYPES,
-        )
-        decisions.allow(db, payload, now=now)
-        known.add(fingerprint)
-        allowed.append(fingerprint)
-    return allowed
-
-
 def state_source(db: Connection, bundle: Bundle, source: Source, *, now: int) -> bool:
     """Propose to state where a record is from, and its names as they are there.
 
@@ -160,24 +130,23 @@ def hold(
 
 
 def add(db: Connection, source: Source) -> None:
-    """Remember a new source.
+    """Remember a source. One that is there, at the same place, is believed under these keys then.
 
     Raises:
-        ConflictError: there is one of that name, at another place or under other keys.
+        ConflictError: there is one of that name at another place, or another log.
     """
     with transaction(db):
         for each in rows.read_sources(db):
-            if each.name == source.name and (each.place, each.log_key, each.keys) != (
-                source.place,
-                source.log_key,
-                source.keys,
-            ):
+            if each.name != source.name:
+                continue
+            if (each.place, each.log_key) != (source.place, source.log_key):
                 raise ConflictError(
-                    f"mirror {source.name!r} is there already, of {each.place} under"
-                    f" {len(each.keys)} keys: choose another name"
+                    f"mirror {source.name!r} is there already, of {each.place}"
+                    f" {f'under {each.log_key}' if each.log_key else ''}".rstrip()
+                    + ": choose another name"
                 )
-            if each.name == source.name:
-                return
+            rows.write_source(db, each._replace(keys=source.keys))
+            return
         rows.write_source(db, source)
 
 
@@ -194,10 +163,12 @@ class Changes(NamedTuple):
 
     Attributes:
         numbers: each once, in the order of their first events.
+        created: those of them that an event in this part creates.
         position: the size of the log up to which has been looked through with this part.
     """
 
     numbers: list[str]
+    created: frozenset[str]
     position: int
 
 
@@ -221,14 +192,16 @@ def changes(fetch: Fetch, source: Source) -> Iterator[Changes]:
     first = source.position // FULL
     for start in range(first, -(-size // FULL), CHUNK_TILES):
         end = min(start + CHUNK_TILES, -(-size // FULL))
-        found: dict[str, None] = {}
+        found: dict[str, bool] = {}
         for index in range(start, end):
-            found.update(dict.fromkeys(_subjects(fetch, index, min(FULL, size - index * FULL))))
-        yield Changes(numbers=[*found], position=min(size, end * FULL))
+            for number, creates in _subjects(fetch, index, min(FULL, size - index * FULL)):
+                found[number] = creates or found.get(number, False)
+        created = frozenset(number for number, creates in found.items() if creates)
+        yield Changes(numbers=[*found], created=created, position=min(size, end * FULL))
 
 
-def _subjects(fetch: Fetch, index: int, width: int) -> Iterator[str]:
-    """Yield the Pith Numbers that a part of a log is about."""
+def _subjects(fetch: Fetch, index: int, width: int) -> Iterator[tuple[str, bool]]:
+    """Yield the Pith Numbers that a part of a log is about, and whether an event creates each."""
     path = bundle_path(EVENTS, index, width)
     for line in parse_events(fetch(path, FULL * (MAX_EVENT_BYTES + 1)), width):
         value = canonical.parse(line, limit=MAX_EVENT_BYTES)
@@ -237,7 +210,7 @@ def _subjects(fetch: Fetch, index: int, width: int) -> Iterator[str]:
             raise MalformedError(f"{path} holds {shown(value)}, want events")
         if subject.startswith("pith:"):  # the rest is about the log itself
             parse_pith_number(subject)
-            yield subject
+            yield subject, value.get("event_type") == record_created.TYPE
 
 
 def path_of(number: str) -> str:

@@ -33,7 +33,7 @@ from translog.errors import (
 )
 from translog.formats.canonical import canonical
 from translog.formats.published import CHECKPOINT
-from translog.log import mirrors, registry
+from translog.log import mirrored_keys, mirrors, registry
 from translog.log.source import Source as LocalLog
 from translog.pith.build import build_bundle
 from translog.store import database
@@ -144,9 +144,11 @@ def test_a_source_is_added_once_under_a_name(db: sqlite3.Connection) -> None:
     mirrors.hold(db, SOURCE, (), 7, now=NOW)
     mirrors.add(db, SOURCE)  # again: what is known of it stays
     assert mirrors.find(db, "one").position == 7
-    for other in (SOURCE._replace(place="else"), SOURCE._replace(keys=(PITH,))):
+    for other in (SOURCE._replace(place="else"), SOURCE._replace(log_key="another+vkey")):
         with pytest.raises(ConflictError, match="choose another name"):
             mirrors.add(db, other)
+    mirrors.add(db, SOURCE._replace(keys=(PITH,)))
+    assert mirrors.find(db, "one") == SOURCE._replace(position=7, keys=(PITH,), pulled_at=NOW)
     with pytest.raises(MissingError, match="'two' is not there"):
         mirrors.find(db, "two")
 
@@ -165,18 +167,18 @@ def test_only_keys_that_nobody_decided_about_are_allowed(
     with closing(database.open_editor(log.database)) as editor:
         registry.allow(editor, pith_key(BOB), signer_id="b", event_types=["x"], now=NOW)
         registry.revoke(editor, pith_key(BOB).fingerprint, now=NOW)
-        allowed = mirrors.allow_signers(editor, bundle, SOURCE, now=NOW)
+        allowed = mirrored_keys.allow(editor, bundle, SOURCE, now=NOW)
         assert allowed == [pith_key(ALICE).fingerprint]
-        assert mirrors.allow_signers(editor, bundle, SOURCE, now=NOW) == []
+        assert mirrored_keys.allow(editor, bundle, SOURCE, now=NOW) == []
         with writing(log):
             pass  # opening settles
-        assert mirrors.allow_signers(editor, bundle, SOURCE, now=NOW) == []
+        assert mirrored_keys.allow(editor, bundle, SOURCE, now=NOW) == []
         signers = registry.read(editor).signers
     assert signers[pith_key(BOB).fingerprint].revoked_at == NOW
     assert signers[pith_key(ALICE).fingerprint].signer_id == FIRST["signer"]["signer_id"]
     nobody = SOURCE._replace(keys=())
     with closing(database.open_editor(new_log(tmp_path / "other").database)) as editor:
-        assert mirrors.allow_signers(editor, bundle, nobody, now=NOW) == []
+        assert mirrored_keys.allow(editor, bundle, nobody, now=NOW) == []
 
 
 def test_a_registry_is_looked_through_from_where_the_last_pull_ended(tmp_path: Path) -> None:
@@ -190,9 +192,9 @@ def test_a_registry_is_looked_through_from_where_the_last_pull_ended(tmp_path: P
     source = SOURCE._replace(log_key=log.verifier.vkey)
     with LocalLog(log, "https://one.example") as published:
         (part,) = mirrors.changes(published.get, source)
-        assert part == (subjects, 302)
+        assert part == (subjects, frozenset(subjects), 302)
         (part,) = mirrors.changes(published.get, source._replace(position=301))
-        assert part == ([*subjects[256:], subjects[0]], 302)
+        assert part == ([*subjects[256:], subjects[0]], frozenset(subjects[256:]), 302)
         with pytest.raises(ConflictError, match="has size 302, and had 303"):
             list(mirrors.changes(published.get, source._replace(position=303)))
 
@@ -228,7 +230,7 @@ def test_a_key_of_the_log_itself_is_left_to_the_log(db: sqlite3.Connection, tmp_
     )
     found = mirrors.examine(db, source, canonical(value), NUMBER)
     with closing(database.open_editor(log.database)) as editor:
-        assert mirrors.allow_signers(editor, found.bundle, source, now=NOW) == [
+        assert mirrored_keys.allow(editor, found.bundle, source, now=NOW) == [
             pith_key(ALICE).fingerprint
         ]
         with pytest.raises(ForbiddenError):
