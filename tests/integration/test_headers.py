@@ -11,8 +11,9 @@ import pytest
 
 from tests.shared import SHARED, needs
 from tests.simulators.ots import serving
+from translog.bitcoin.network import MAINNET
 from translog.cli.main import run
-from translog.store.headers import HeaderWriter
+from translog.store.headers import HeaderWriter, create
 from translog.testing import calendar as calendars
 from translog.testing import headers as servers
 from translog.testing.chain import SPACING, RegtestChain
@@ -82,6 +83,31 @@ def test_a_new_directory_is_filled_from_a_source(cli, chain):
     with servers.running(chain) as server:
         value = cli("sync", "new", "--source", f"esplora:{server.url}", *REGTEST, "--json")
     assert (value["added"], value["first"]) == (101, 0)
+
+
+def test_a_source_of_another_chain_leaves_no_directory_and_a_chain_that_is_named_counts(
+    cli, here, chain
+):
+    with servers.running(chain) as server:
+        name = f"esplora:{server.url}"
+        assert "want that of mainnet" in cli("sync", "new", "--source", name, code=1)
+        assert not (here / "new").exists()
+        server.lie = "silent"
+        cli("sync", "new", "--source", name, *REGTEST, code=3)
+        assert not (here / "new").exists()
+        server.lie = None
+        cli("sync", "new", "--source", name, *REGTEST)
+        other = ("--network", "mainnet")
+        for command in (("sync", "new", "--source", name), ("import", "new", "raw.bin")):
+            said = cli(*command, *other, code=1)
+            assert "new has headers of regtest, want mainnet" in said
+        assert "Added   0 headers" in cli("sync", "new", "--source", name)
+
+
+def test_an_empty_directory_says_so(cli, here):
+    create(here / "empty", MAINNET, 0)
+    said = cli("segment", "empty", "7", "-o", "none", code=3)
+    assert "empty has no headers yet, want those of 7 to 2015" in said
 
 
 def test_what_a_liar_says_is_a_failed_check_and_changes_nothing(cli, here, chain):

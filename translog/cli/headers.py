@@ -13,7 +13,7 @@ from translog.bitcoin.network import MAINNET, NETWORKS, Network, network_named
 from translog.cli.output import Output, counted, json_option
 from translog.cli.params import LISTEN, Parsed
 from translog.cli.sources import ASKED, asked
-from translog.errors import MissingError, UnavailableError
+from translog.errors import MalformedError, MissingError, UnavailableError
 from translog.formats.strict import parse_decimal
 from translog.store import files
 from translog.store.builtin import checkpoints_of
@@ -36,7 +36,6 @@ directory_argument = click.argument("directory", metavar="DIR", type=click.Path(
 network_option = click.option(
     "--network",
     type=NETWORK,
-    default=MAINNET,
     metavar="NAME",
     help=f"The chain, if DIR is new: {' or '.join(NETWORKS)}.  [default: mainnet]",
 )
@@ -47,7 +46,7 @@ def headers() -> None:
     """Keep Bitcoin's block headers in a directory, and check timestamps without asking anybody.
 
     Up to the newest checkpoint that comes with translog, it does not matter where headers are
-    from: they lead to it, or they are refused. Behind it they have the grade of their source.
+    from: they lead to it, or they are refused. After it they have the grade of their source.
     """
 
 
@@ -59,25 +58,27 @@ def headers() -> None:
     type=GRADE,
     default=UNCHECKED,
     metavar="GRADE",
-    help="What vouches for those behind the newest checkpoint, such as 'own node', if you know"
+    help="What vouches for those after the newest checkpoint, such as 'own node', if you know"
     " that they are from there.  [default: unchecked]",
 )
 @network_option
 @json_option
 @click.pass_obj
-def import_(output: Output, directory: Path, file: Path, grade: Grade, network: Network) -> None:
+def import_(
+    output: Output, directory: Path, file: Path, grade: Grade, network: Network | None
+) -> None:
     """Add the headers in FILE to those in DIR, which is made if it is not there.
 
     FILE has headers of 80 bytes each, one after the other: from the first block on, or from one
-    behind a checkpoint, or from one behind a header in DIR.
+    right after a checkpoint, or after a header in DIR.
     """
     raw = files.read(file, limit=MAX_IMPORT_BYTES)
+    of = _network_of(directory, network)
+    points = checkpoints_of(of)
     if not (directory / STATE).exists():
-        first = header_growth.locate(raw, None, network, checkpoints_of(network))
-        create(directory, network, first)
+        create(directory, of, header_growth.locate(raw, None, of, points))
     with closing(HeaderWriter(directory)) as writer, output.progress("checking") as progress:
-        points = checkpoints_of(writer.state.network)
-        first = header_growth.locate(raw, writer.file, writer.state.network, points)
+        first = header_growth.locate(raw, writer.file, of, points)
         change = header_growth.extend(writer, points, first, raw, grade, progress)
     _say(output, directory, change)
 
@@ -102,21 +103,38 @@ def import_(output: Output, directory: Path, file: Path, grade: Grade, network: 
 @network_option
 @json_option
 @click.pass_obj
-def sync(output: Output, directory: Path, source: str, since: int, network: Network) -> None:
+def sync(output: Output, directory: Path, source: str, since: int, network: Network | None) -> None:
     """Bring the headers in DIR up to the newest that a source knows.
 
     DIR is made if it is not there. Blocks that were reorganised away give way to the branch with
     more work. What was added stays, however this ends; run it again to go on.
     """
-    if not (directory / STATE).exists():
-        points = checkpoints_of(network)
-        newest = 0 if points is None else points.newest + 1
-        create(directory, network, min(since, newest) // PERIOD * PERIOD if newest else 0)
-    with closing(HeaderWriter(directory)) as writer:
-        of, points = writer.state.network, checkpoints_of(writer.state.network)
-        with asked(source, of, output.note) as asking, output.progress("asking") as progress:
+    of = _network_of(directory, network)
+    points = checkpoints_of(of)
+    with asked(source, of, output.note) as asking:
+        if not (directory / STATE).exists():
+            newest = 0 if points is None else points.newest + 1
+            first = min(since, newest) // PERIOD * PERIOD if newest else 0
+            asking.header(first)  # who is of another chain, or not there, leaves no directory
+            create(directory, of, first)
+        with closing(HeaderWriter(directory)) as writer, output.progress("asking") as progress:
             change = header_growth.sync(writer, points, asking, progress)
     _say(output, directory, change)
+
+
+def _network_of(directory: Path, named: Network | None) -> Network:
+    """Return the chain whose headers are in a directory, or are to be.
+
+    Raises:
+        MalformedError: it has those of another chain than the one that was named.
+    """
+    if not (directory / STATE).exists():
+        return named or MAINNET
+    with HeaderFile(directory) as file:
+        there = file.state().network
+    if named not in (None, there):
+        raise MalformedError(f"{directory} has headers of {there}, want {named}")
+    return there
 
 
 def _say(output: Output, directory: Path, change: header_growth.Change) -> None:
@@ -269,8 +287,9 @@ def segment(output: Output, directory: Path, height: int, file: Path) -> None:
             newest = "" if points is None else f": the newest is block {points.newest}"
             raise MissingError(f"no built-in checkpoint comes after block {height}{newest}")
         if not state.first <= height or needed.stop > state.end:
+            blocks = f"headers of blocks {state.first} to {state.end - 1}"
             raise MissingError(
-                f"{directory} has headers of blocks {state.first} to {state.end - 1}, want those of"
+                f"{directory} has {blocks if state.count else 'no headers yet'}, want those of"
                 f" {needed.start} to {needed.stop - 1}"
             )
         raw = kept.read(state, needed.start, len(needed))

@@ -11,12 +11,17 @@ from translog.formats.entry import Entry
 from translog.formats.note import Verifier
 from translog.log.anchored import Anchored, Covers, not_before
 from translog.pith.event import MAX_EVENT_BYTES, event_id, restore
-from translog.pith.timestamp_proof import Beacon, BeaconProof, Place, TimestampProof
+from translog.pith.timestamp_proof import (
+    MAX_PROVED,
+    Beacon,
+    BeaconProof,
+    Place,
+    TimestampProof,
+)
 from translog.store import anchors, log
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
 
-MAX_PROVED = 1_000  # events of one bundle; a proof takes 5 KB
 _STATUSES = {"final": "final", "confirmed": "confirmed"}
 
 

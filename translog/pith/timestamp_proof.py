@@ -20,6 +20,7 @@ TIME_BEACON = "time_beacon"
 VERSION = "1.0"
 STATUSES = frozenset({"pending", "confirmed", "final"})
 MAX_TLOG_PROOF_CHARS = 64 << 10
+MAX_PROVED = 1_000  # events of one bundle whose timestamps are put in; a proof takes 5 KB
 
 _PLACE = frozenset({"origin", "index", "tree_size", "root_hash", "tlog_proof"})
 _OPENTIMESTAMPS = _PLACE | {

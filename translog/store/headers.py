@@ -5,7 +5,7 @@ whole; what is in the first behind what the second says does not count. So after
 are the headers that were there before, or the first of them up to where another branch begins, or
 all of the new.
 
-Not trusted: who can write here can take headers away, and give those behind the newest built-in
+Not trusted: who can write here can take headers away, and give those after the newest built-in
 checkpoint another grade. That they link and lead to the checkpoints is checked when they are
 used (`verify.headers`).
 """
@@ -63,7 +63,7 @@ class State:
     def graded(self, first: int, end: int, grade: Grade) -> "State":
         """Return the state in which the headers from `first` to before `end` have a grade.
 
-        They may be new ones, directly behind the newest; then there is nothing behind them.
+        They may be new ones, directly after the newest; then there is nothing after them.
         """
         after = [Graded(end, self.grade_at(end))] if end < self.end else []
         after += [each for each in self.grades if each.first > end]
@@ -225,7 +225,7 @@ class HeaderWriter:
         self._lock.close()
 
     def append(self, raw: bytes, grade: Grade) -> None:
-        """Add headers behind the newest.
+        """Add headers after the newest.
 
         A crash before the end leaves those that were there; what was written does not count.
         """

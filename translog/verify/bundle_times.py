@@ -5,12 +5,12 @@ attestation, header, grade. Beacons show the other side: after which block an ev
 Headers come from the caller's sources; those in the bundle are somebody's word, and shown as that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from translog.bitcoin.anchor import tip
-from translog.bitcoin.block_time import utc
-from translog.bitcoin.claims import Known
+from translog.bitcoin.block_time import utc, verify_known
 from translog.bitcoin.grade import UNCHECKED, GradedHeader, HeaderSource
 from translog.bitcoin.header import Header
 from translog.bitcoin.network import Network, network_named
@@ -40,12 +40,14 @@ from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find, keyring
 from translog.pith.kinds import time_beacon
-from translog.pith.timestamp_proof import Beacon, BeaconProof, Place, TimestampProof
+from translog.pith.timestamp_proof import MAX_PROVED, Beacon, BeaconProof, Place, TimestampProof
 from translog.store import builtin
 from translog.verify.findings import Finding, failed, not_shown, proved
 from translog.verify.timestamps import check_timestamp
 
+MAX_BLOCKS = 2 * MAX_PROVED  # that a source is asked for: a block of each event, and of its beacon
 Ring = Mapping[str, bytes]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,52 @@ class Stated:
     blocks: Mapping[int, bytes]
 
     def tip(self) -> int:
-        return max(self.blocks, default=0)
+        return 0  # they are no chain: nothing here tells how deep a block is
 
     def header(self, height: int) -> GradedHeader:
         if height not in self.blocks:
             raise MissingError(f"the proof states no block {height}")
         header = Header(self.blocks[height])
         return GradedHeader(header=header, height=height, grade=UNCHECKED)
+
+
+class Remembered:
+    """A source that is asked for each block once, and for no more than MAX_BLOCKS: events of one
+    bundle lie in few blocks, and whoever made it could name any number."""
+
+    def __init__(self, source: HeaderSource) -> None:
+        self._source = source
+        self._known: dict[int, GradedHeader | TranslogError] = {}
+        self._tip: int | TranslogError | None = None
+
+    @property
+    def network(self) -> Network:
+        return self._source.network
+
+    def tip(self) -> int:
+        if self._tip is None:
+            self._tip = _outcome(self._source.tip)
+        return _told(self._tip)
+
+    def header(self, height: int) -> GradedHeader:
+        if height not in self._known:
+            if len(self._known) >= MAX_BLOCKS:
+                raise UnavailableError(f"the bundle names more than {MAX_BLOCKS} blocks")
+            self._known[height] = _outcome(lambda: self._source.header(height))
+        return _told(self._known[height])
+
+
+def _outcome(ask: Callable[[], T]) -> T | TranslogError:
+    try:
+        return ask()
+    except TranslogError as error:
+        return error
+
+
+def _told(outcome: T | TranslogError) -> T:
+    if isinstance(outcome, TranslogError):
+        raise outcome
+    return outcome
 
 
 def check_times(bundle: Bundle, sources: Sequence[HeaderSource]) -> list[Finding]:
@@ -90,7 +131,7 @@ def check_times(bundle: Bundle, sources: Sequence[HeaderSource]) -> list[Finding
         else:
             sentence = f"a timestamp proof of type {shown(value.get('proof_type'))}"
             found.append(Finding(name="time", status="not-checkable", sentence=sentence))
-    checker = _Checker(bundle, beacons, sources)
+    checker = _Checker(bundle, beacons, [Remembered(source) for source in sources])
     for proof in proofs:
         found += checker.check(proof)
     return found + checker.missing()
@@ -161,7 +202,8 @@ class _Checker:
         for source in sources:
             try:
                 known = source.header(named.height)
-                _verify_known(known, named.height, source.network)
+                checkpoints = builtin.checkpoints_of(source.network)
+                verify_known(known, named.height, source.network, checkpoints)
             except (MissingError, UnavailableError) as error:
                 reasons.append(error)
                 continue
@@ -230,14 +272,6 @@ def _verify_place(place: Place, event: Event, public_key: bytes) -> bytes:
     leaf = leaf_hash(entry.encode())
     verify_inclusion(place.index, checkpoint.size, leaf, tlog_proof.hashes, checkpoint.root)
     return tip(checkpoint, tlog_proof.checkpoint)
-
-
-def _verify_known(known: GradedHeader, height: int, network: Network) -> None:
-    """Check what a header shows by itself."""
-    if known.height != height:
-        raise HeaderError(f"header of block {known.height}: want that of block {height}")
-    checkpoints = builtin.checkpoints_of(network)
-    Known(network=network, checkpoints=checkpoints).verify(known.header, height)
 
 
 def _logged_after(

@@ -80,7 +80,7 @@ def extend(
     grade: Grade,
     progress: Progress = quiet,
 ) -> Change:
-    """Add headers behind those that are there, or take their branch if it has more work.
+    """Add headers after those that are there, or take their branch if it has more work.
 
     Those that are there already get this grade, if it is better than theirs.
 

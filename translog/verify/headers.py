@@ -1,9 +1,9 @@
 """A directory of Bitcoin headers, and what it can vouch for.
 
 Nothing in it is believed for being there. Up to the newest built-in checkpoint, each header that
-is asked for is tied to the checkpoint behind it, so that it does not matter who wrote the file.
-Behind that, all of them are followed by Bitcoin's rules, and keep the grade of where they came
-from. `verify.header_growth` adds to it.
+is asked for is tied to the next checkpoint, so that it does not matter who wrote the file. After
+that, all of them are followed by Bitcoin's rules, and keep the grade of where they came from.
+`verify.header_growth` adds to it.
 """
 
 from collections.abc import Callable
@@ -42,8 +42,8 @@ class KeptHeaders:
         self._file = file
         self._checkpoints = checkpoints
         self._state = file.state()
-        self._covered = -1  # the newest block that a checkpoint is at or behind
-        self._rest = b""  # the headers behind that
+        self._covered = -1  # the newest block that is up to a checkpoint
+        self._rest = b""  # the headers after that
         self._followed = False
         self._segment = lru_cache(SEGMENTS)(self._tied)
         self._index: HashIndex | None = None
@@ -99,7 +99,7 @@ class KeptHeaders:
         raise MissingError(f"{self.name} has no block {display_hash(hash_)}")
 
     def _look(self) -> None:
-        """Follow what is behind the checkpoints, if it is not what was followed before."""
+        """Follow what is after the checkpoints, if it is not what was followed before."""
         for _ in range(RACES):
             state = self._file.state()
             if state == self._state and self._followed:
@@ -161,7 +161,7 @@ def follow_from(
     raw: bytes,
     progress: Progress = quiet,
 ) -> Head:
-    """Check headers that begin with the first block, or right behind a checkpoint.
+    """Check headers that begin with the first block, or right after a checkpoint.
 
     Raises:
         MalformedError: they begin elsewhere.

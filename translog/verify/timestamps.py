@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 from translog.bitcoin.block_time import BlockTime, verify_in_block
 from translog.bitcoin.grade import HeaderSource
-from translog.bitcoin.ots import Attestation, InBlock, Pending, Timestamp, TimestampFile
+from translog.bitcoin.ots import (
+    Attestation,
+    Foreign,
+    InBlock,
+    Pending,
+    Timestamp,
+    TimestampFile,
+)
 from translog.errors import (
     MalformedError,
     MissingError,
@@ -20,6 +27,9 @@ from translog.errors import (
 from translog.store import builtin
 from translog.verify.findings import Finding, Status, failed, not_shown, proved
 
+MAX_LOOKED_AT = (
+    16  # of each kind: 64 KiB can hold thousands, and a source is asked about each block
+)
 ReadDigest = Callable[[str], bytes]
 """Return the hash of the file in question, by the algorithm of that name."""
 
@@ -88,7 +98,16 @@ def check_timestamp(
         what: names, in sentences, what it is a timestamp of.
         sources: where headers come from, the best first.
     """
-    return [_check(each, what, sources) for each in timestamp.attestations()]
+    found = timestamp.attestations()
+    kinds = [
+        [each for each in found if isinstance(each, kind)] for kind in (InBlock, Pending, Foreign)
+    ]
+    checked = [_check(each, what, sources) for kind in kinds for each in kind[:MAX_LOOKED_AT]]
+    more = sum(max(0, len(kind) - MAX_LOOKED_AT) for kind in kinds)
+    if more:
+        sentence = f"what else is attested of {what}: {more} more attestations are not looked at"
+        checked.append(not_shown("timestamp-more", sentence))
+    return checked
 
 
 def _check(attestation: Attestation, what: str, sources: Sequence[HeaderSource]) -> Finding:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.simulators.anchoring import Desk, World, at_work, world
-from tests.simulators.events import KEY, real_bundle, record
-from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader
+from tests.simulators.events import KEY, real_bundle, record, snapshot
+from translog.bitcoin.grade import CHECKPOINT_LINKED, OWN_NODE, GradedHeader
 from translog.bitcoin.network import NETWORKS, REGTEST, Network
-from translog.errors import MissingError
+from translog.errors import MissingError, UnavailableError
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.strict import format_base64
@@ -24,7 +25,7 @@ from translog.pith.kinds.block import build_block
 from translog.pith.record import pith_number
 from translog.store import log
 from translog.testing.chain import RegtestChain
-from translog.verify.bundle_times import check_times
+from translog.verify.bundle_times import MAX_BLOCKS, Remembered, check_times
 from translog.verify.documents import check_document
 from translog.verify.findings import Finding, Trust
 
@@ -123,8 +124,47 @@ def test_regtest_proves_nothing(value: dict[str, Any], at: World) -> None:
 def test_headers_beside_the_proof_are_somebody_s_word(value: dict[str, Any]) -> None:
     existed, after, _ = check_times(opened(value), [])
     assert existed.status == after.status == "not-shown"
-    assert "if a header is right that nobody vouches for" in existed.sentence
+    assert "(block 101, not final yet, unchecked), if a header is right" in existed.sentence
+    assert "that nobody vouches for" in existed.sentence
     assert "its header is not known here" in after.sentence
+
+
+@pytest.mark.usefixtures("proving")
+def test_many_events_in_one_block_are_one_question(tmp_path: Path) -> None:
+    asked: list[int | str] = []
+
+    class Counting(Proving):
+        def tip(self) -> int:
+            asked.append("tip")
+            return super().tip()
+
+        def header(self, height: int) -> GradedHeader:
+            asked.append(height)
+            if height == 95:
+                raise MissingError("away")
+            return replace(super().header(height), grade=OWN_NODE)
+
+    with world(tmp_path / "log") as at, at_work(at) as desk:
+        desk.turn()
+        desk.add(1)
+        desk.writer.add([canonical(snapshot(0, items=count)) for count in range(1, 5)])
+        desk.writer.publish(at.now)
+        desk.turn()
+        desk.finish()
+        bundle = opened(bundle_of(desk, 0))
+        findings = check_times(bundle, [Counting(at.chain)])
+    assert [each.status for each in findings if each.name == "timestamp"] == ["proved"] * 5
+    assert sorted(asked, key=str) == [101, 95, "tip"]
+
+
+def test_a_bundle_names_no_more_blocks_than_its_events_can_have(at: World) -> None:
+    source = Remembered(at.chain)
+    for height in range(MAX_BLOCKS):
+        with suppress(MissingError):
+            source.header(height)
+    assert source.header(0).height == 0
+    with pytest.raises(UnavailableError, match="names more than 2000 blocks"):
+        source.header(MAX_BLOCKS)
 
 
 @pytest.mark.usefixtures("proving")

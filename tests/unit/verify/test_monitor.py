@@ -249,6 +249,24 @@ def quorate(log: LyingLog, time: int | None) -> None:
     log._own("me").checkpoint = note
 
 
+def test_the_head_of_another_log_of_the_same_policy_is_not_the_logs(log):
+    other = Published(EVENTS, origin="example.com/other", key=signing_key("other"))
+    monitor = watching(log, policy=believing(log.verifier, other.verifier))
+    log._own("me").checkpoint = other.checkpoint(3)
+    (fact,) = monitor.turn()
+    assert fact.kind == "wrong-head"
+    assert "it is of 'example.com/other'" in fact.sentence
+
+
+def test_a_log_that_only_gets_new_cosignatures_is_frozen_all_the_same(log):
+    monitor = watching(log)
+    for _ in range(10):
+        quorate(log, monitor.now)  # nobody asked for these
+        assert monitor.turn(1_000) == []
+    quorate(log, monitor.now)
+    assert kinds(monitor.turn(1_001)) == ["frozen-log"]
+
+
 def test_a_missing_quorum_is_told_when_it_lasts(log):
     lines = f"log {log.verifier.vkey}\nwitness w {WITNESS.cosigner.vkey}\nquorum w\n"
     monitor = watching(log, policy=parse_policy(lines.encode()))
@@ -873,7 +891,6 @@ def test_what_is_not_installed_here_is_no_fault_of_the_log(log, monkeypatch):
     monitor = watching(log, policy=parse_policy(lines.encode()))
     head = open_checkpoint(log.truth.checkpoint(log.truth.size), log.verifier)
     log._own("me").checkpoint = head.note + str(pq.cosign(head, NOW)).encode()
-    assert monitor.turn() == []
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
     with pytest.raises(UnavailableError, match="need the library cryptography"):
         monitor.turn()

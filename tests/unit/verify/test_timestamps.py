@@ -16,6 +16,7 @@ from translog.bitcoin.grade import (
     SINGLE_SERVER,
     UNCHECKED,
     Grade,
+    GradedHeader,
     quorum,
 )
 from translog.bitcoin.header import Header
@@ -308,6 +309,27 @@ def test_a_young_block_is_not_called_final() -> None:
         assert f"(block 129405, {state}, own node)" in sentence
         _, sentence, _ = one(of(claim), source(CHECKPOINT_LINKED, newest))
         assert "(block 129405, final, checkpoint-linked)" in sentence
+
+
+def test_a_file_that_names_thousands_of_blocks_and_calendars_costs_few_questions() -> None:
+    asked: list[int] = []
+
+    class Counting(Known):
+        def header(self, height: int) -> GradedHeader:
+            asked.append(height)
+            return super().header(height)
+
+    places = [in_block(height) for height in range(1, 101)]
+    places += [pending(f"https://c{number}.example") for number in range(100)]
+    raw = b"".join(FORK + each for each in places) + pending("https://last.example")
+    counting = Counting(headers=NINE, grade=TWO, newest=963_700)
+    findings = check_timestamp(Timestamp.parse(raw, bytes(32)), "the file", [counting])
+    assert asked == list(range(1, 17))
+    assert len(findings) == 33
+    assert findings[-1].status == "not-shown"
+    assert findings[-1].sentence == (
+        "what else is attested of the file: 169 more attestations are not looked at"
+    )
 
 
 def test_promises_and_strangers_show_no_time() -> None:
