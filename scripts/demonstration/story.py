@@ -61,6 +61,9 @@ class Story:
         """
         self.url = ""
         self._anchoring = anchoring
+        self._calendars = "None of them can be reached from here"
+        if anchoring == OFFLINE:
+            self._calendars = "This demonstration asks nobody but an address where nobody listens"
         self._log = log
         self._place = place
         self._kept = log / "checked"
@@ -182,8 +185,8 @@ class Story:
         else:
             said = (
                 "The log would also be anchored in Bitcoin, for which calendars on the network take"
-                " a hash of its checkpoint. None of them can be reached from here, so that waits,"
-                " and says so. Nothing else waits for it."
+                f" a hash of its checkpoint. {self._calendars}, so that waits, and says so."
+                " Nothing else waits for it."
             )
         self._tell(said)
 

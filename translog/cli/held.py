@@ -1,5 +1,6 @@
 """`translog held …`."""
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
@@ -57,8 +58,12 @@ def _rows(event: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("About", event["subject_pith_number"]),
         ("Signed by", f"{signer['signer_id']}, key {signer['public_key_fingerprint']}"),
         ("Made", event["created_at"]),
-        *((f"  {name}", str(value)) for name, value in event["payload"].items()),
+        *((f"  {name}", _text(value)) for name, value in event["payload"].items()),
     ]
+
+
+def _text(value: Any) -> str:
+    return value if type(value) is str else json.dumps(value, ensure_ascii=False)
 
 
 @held.command(short_help="Have events logged that wait.")

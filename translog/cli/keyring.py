@@ -1,7 +1,8 @@
 """Public keys on the command line: a key is named, pinned, spelled out or in a file. Never guessed.
 
 One spelling for all commands: a vkey (name+id+key), the name of a key that comes with translog
-and is chosen by writing it, 64 digits of hex, or a file that holds a vkey or a key in JSON.
+and is chosen by writing it, 64 digits of hex, or a file that holds a vkey, a key in JSON, or what
+`translog keys show` has printed.
 """
 
 import re
@@ -73,6 +74,7 @@ class PublicKey:
     def _read_form(cls, text: str) -> "PublicKey":
         if text.startswith("PRIVATE+KEY+"):
             raise MalformedError("it is a private key: `translog keys show` gives the public one")
+        text = _shown(text)
         if text.startswith("{"):
             key = PithKey.from_json(canonical.parse(text.encode(), limit=MAX_KEY_FILE_BYTES))
             return cls(public_key=key.public_key, name=key.key_id, pith=key)
@@ -97,6 +99,22 @@ class PublicKey:
             url="",
             notes="",
         )
+
+
+def _shown(text: str) -> str:
+    """Return the vkey in what `keys show` has printed, with or without --json; other text as it is.
+
+    Its owner signs with that one; further keys of a log only sign heads beside it.
+    """
+    if text.startswith("{"):
+        value = canonical.parse(text.encode(), limit=MAX_KEY_FILE_BYTES)
+        vkey = value.get("vkey") if type(value) is dict else None
+        return vkey if type(vkey) is str else text
+    first, *more = text.splitlines() or [""]
+    if not re.match(r"Name  +\S", first):
+        return text
+    vkeys = [line.removeprefix("Key ").strip() for line in more if line.startswith("Key ")]
+    return vkeys[0] if vkeys else text
 
 
 def _log_key(text: str) -> LogKey:

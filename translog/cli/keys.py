@@ -183,6 +183,8 @@ def allow(
     """
     log = find_log(directory)
     pith = key.as_pith()
+    if only_ours := ", ".join(sorted({*types, *hold} & ONLY_BY_LOGS)):
+        raise click.BadParameter(f"{only_ours}: only the log's own key writes that")
     for unknown in sorted({*types, *hold} - KNOWN_TYPES):
         known = ", ".join(sorted(KNOWN_TYPES - ONLY_BY_LOGS))
         output.note(
@@ -302,9 +304,8 @@ def list_(output: Output, directory: str) -> None:
         output.value({"keys": [{**value_of(row), "own": is_own} for row, is_own in listed]})
         return
     for row, is_own in zip(rows, own, strict=True):
-        output.rows(rows_of(row))
-        output.line(
-            "           what the log itself states: this is its own key\n" if is_own else ""
-        )
+        own_row = [("", "what the log itself states: this is its own key")] if is_own else []
+        output.rows([*rows_of(row), *own_row])
+        output.line("")
     if all(own):
         output.line("nobody else may write to this log: `translog keys allow` says who may")

@@ -15,6 +15,7 @@ from translog.cli.output import Output, counted, json_option
 from translog.cli.params import KEY_NAME, URL, is_url
 from translog.cli.places import find_log, now
 from translog.log import mirrors
+from translog.store import database
 from translog.store import mirrors as rows
 from translog.store.mirrors import Source
 
@@ -114,8 +115,10 @@ def pull(ctx: click.Context, directory: str, names: tuple[str, ...], server: str
 def list_(output: Output, directory: str) -> None:
     """List the sources of the log in DIR."""
     log = find_log(directory)
-    with closing(pulling.open_sources(log)) as db:
-        listed = [(source, rows.count_held(db, source.name)) for source in rows.read_sources(db)]
+    listed: list[tuple[Source, int]] = []
+    if (log.path / rows.FILE).exists():
+        with closing(database.open_reader(log.path / rows.FILE, rows.SCHEMA)) as db:
+            listed = [(each, rows.count_held(db, each.name)) for each in rows.read_sources(db)]
     if output.json:
         output.value({"mirrors": [_value(source, count) for source, count in listed]})
         return

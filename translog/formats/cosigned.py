@@ -52,7 +52,8 @@ def read_cosigned(raw: bytes, policy: Policy) -> CosignedCheckpoint:
     log_keys = policy.keys_of(checkpoint.origin)
     if not log_keys:
         raise SignatureError(
-            f"checkpoint has origin {checkpoint.origin[:80]!r}, which the policy does not list"
+            f"checkpoint has origin {checkpoint.origin[:80]!r}, want that of a log whose key is"
+            f" given ({', '.join(sorted({log.origin for log in policy.logs})) or 'none is'})"
         )
     witnesses = [witness.key for witness in policy.witnesses]
     opened = open_note(raw, [*log_keys, *witnesses])

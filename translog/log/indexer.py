@@ -4,7 +4,8 @@ The index is a function of the leaves it covers. It says which these are: of whi
 and under which root; where that is not this log's, all of it is thrown away and made again.
 
 As a process: `python -m translog.log.indexer DIR` catches up once for every line it reads from its
-standard input, and ends with it. It writes nothing but the index.
+standard input, answers each with an empty line, and ends with it. Where it has to give up, its last
+answer is a line that says why. It writes nothing but the index.
 """
 
 import os
@@ -14,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from translog.errors import MissingError
+from translog.errors import MissingError, TranslogError
 from translog.formats.canonical import parse
 from translog.log import directory, reader
 from translog.log.directory import LogDirectory
@@ -147,3 +148,5 @@ if __name__ == "__main__":
         _main(directory.find(Path(sys.argv[1])))
     except BrokenPipeError:
         os._exit(0)  # the server was killed: nobody waits for the answer
+    except TranslogError as error:
+        sys.stdout.write(" ".join(str(error).split()) + "\n")

@@ -85,8 +85,11 @@ class Indexing:
             raise TypeError("the process was started with pipes")
         process.stdin.write(b"\n")
         await process.stdin.drain()
-        if not await process.stdout.readline():
+        answer = await process.stdout.readline()
+        if not answer:
             raise ProcessLookupError("the process that makes it has ended")
+        if answer != b"\n":
+            raise ProcessLookupError(answer.decode(errors="replace").strip())
 
     async def _end(self) -> None:
         """End the process. What it was at is not lost: the next goes on from its last commit."""

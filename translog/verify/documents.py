@@ -124,17 +124,26 @@ def _times(bundle: pith_bundle.Bundle, sources: Sequence[HeaderSource]) -> list[
     return check_times(bundle, sources)
 
 
+def _told(step: pith_bundle.Finding, trust: Trust) -> str:
+    """Return what a step found, with the name of the key that showed it."""
+    if step.key is None:
+        return step.sentence
+    bare, name = f"key {step.key}", trust.named(step.key)
+    if step.sentence.startswith(bare):
+        return name + step.sentence.removeprefix(bare)
+    return f"{step.sentence}, says {name}"
+
+
 def bundle_finding(step: pith_bundle.Finding, trust: Trust) -> Finding:
     """Say what a step of `pith.bundle.inspect` found, to whom it matters here."""
     status = _STATUS[step.status]
     # Who asks about a bundle asks first of all who made it: for that, "someone" will not do.
     if step.step == _SIGNATURE_STEP and status == "not-shown":
         status = "failed"
-    by = f", which is {trust.named(step.key)}" if step.key is not None else ""
     error: TranslogError | None = step.error
     return Finding(
         name=f"bundle-{step.what.replace(' ', '-')}",
         status=status,
-        sentence=f"{step.what}: {step.sentence}{by}",
+        sentence=f"{step.what}: {_told(step, trust)}",
         code=error.code if error is not None else None,
     )

@@ -19,6 +19,14 @@ from translog.web.record import RecordPage
 STATIC = {"pith.css": "text/css; charset=utf-8", "pith.svg": "image/svg+xml"}
 ASSETS = "assets"
 
+# Titles and statements may hold any character. HTML knows no such ones, and a page is also read in
+# terminals, which obey them.
+_CONTROLS = {
+    code: "\N{REPLACEMENT CHARACTER}"
+    for code in (*range(0x20), *range(0x7F, 0xA0))
+    if chr(code) not in "\t\n"
+}
+
 
 class Asset(NamedTuple):
     """A file that pages load: under a name that changes when it does."""
@@ -152,7 +160,8 @@ class Pages:
             root: leads from the page's address to the site's: "", "../" or more of them.
         """
         template = _environment().get_template(_TEMPLATES[type(page)])
-        return template.render(page=page, root=root or "./", site=self._site).encode()
+        text = template.render(page=page, root=root or "./", site=self._site)
+        return text.translate(_CONTROLS).encode()
 
 
 @cache

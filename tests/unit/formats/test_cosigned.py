@@ -99,7 +99,7 @@ def test_one_log_does_not_pass_for_another() -> None:
     ):
         with pytest.raises(SignatureError):
             read_cosigned(sign_note(text, [NoteSigner(name=name, key=key)]), POLICY)
-    with pytest.raises(SignatureError, match=r"'third.example', which the policy does not list$"):
+    with pytest.raises(SignatureError, match=r"'third.example', want .*other.example\)$"):
         read_cosigned(sign_checkpoint(replace(CHECKPOINT, origin="third.example"), KEY), POLICY)
 
 
@@ -129,5 +129,5 @@ def test_what_is_no_checkpoint_is_malformed() -> None:
 def test_a_policy_that_asks_for_nobody_believes_the_log() -> None:
     policy = parse_policy(b"quorum none\n")
     assert open_trusted(note(), policy.trusting([LOG])).cosigned == ()
-    with pytest.raises(SignatureError, match="which the policy does not list"):
+    with pytest.raises(SignatureError, match=r"whose key is given \(none is\)$"):
         open_trusted(note(), policy)

@@ -5,6 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from tests.simulators.logs import new_log
 from translog.server.indexing import PATIENCE_SECONDS, Indexing
 
 
@@ -71,3 +74,17 @@ def test_in_a_lasting_crowd_the_index_is_never_further_behind_than_its_patience(
 
 def test_what_failed_is_tried_again_at_the_next_turn():
     assert caught_up([(3, 0, 0.0), (3, 0, 1.0), (3, 0, 2.0)], failures=1) == [3]
+
+
+def test_why_there_is_no_index_is_told_in_a_line(tmp_path: Path) -> None:
+    log = new_log(tmp_path / "log")
+    log.search.mkdir()  # where a file should be
+    nothing: Any = None
+    indexing = Indexing(log, nothing, nothing, lambda: 0, lambda: 0.0)
+
+    async def run() -> None:
+        with pytest.raises(ProcessLookupError, match=r"^\S*search.db: unable to open .*$"):
+            await indexing._catch_up()
+        await indexing._end()
+
+    asyncio.run(run())

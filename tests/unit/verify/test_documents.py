@@ -93,7 +93,7 @@ def test_the_real_bundle_proves_all_it_can_to_who_trusts_its_key():
         "time": "not-shown",
     }
     whole = by_name(found, "bundle-bundle").sentence
-    assert "which is pith.science (key 8d4b5ee74e4693bcd1df2446408b0d54)" in whole
+    assert "pith.science (key 8d4b5ee74e4693bcd1df2446408b0d54) signed the whole bundle" in whole
 
 
 def test_the_real_bundle_proves_no_signature_to_who_trusts_nobody():
