@@ -16,13 +16,15 @@ def fsck(output: Output, directory: Path) -> None:
     """Check everything that the log in DIR has stored, and name the first row that is wrong.
 
     Every body is hashed, every signature verified, the whole tree made again and compared: tiles
-    of every level, the head, every checkpoint, lookups, the registry, anchors, and the copy of the
-    last signed head. It may run while the log is served, and on a backup, which has no key. Times,
-    and what a key may write, stand under no hash: any value of their kind passes.
+    of every level, the head, every checkpoint, lookups, anchors, the copy of the last signed head;
+    the registry with what the log's own entries make of it, events that wait, titles and abstracts.
+    It may run while the log is served, and on a backup, which has no key. Times of signatures stand
+    under no hash, and keys that no entry allows are counted: any value of their kind passes.
     """
     with output.progress("checking") as progress:
         found = check(directory, progress)
     signed = "none" if found.signed_size is None else f"{found.checkpoints:,}, newest of size"
+    unstated = f", {found.unstated_keys:,} by no entry" if found.unstated_keys else ""
     output.result(
         {
             "origin": found.origin,
@@ -31,6 +33,7 @@ def fsck(output: Output, directory: Path) -> None:
             "checkpoints": found.checkpoints,
             "signed_size": found.signed_size,
             "keys": found.keys,
+            "unstated_keys": found.unstated_keys,
             "anchors": found.anchors,
             "has_private_key": found.has_key,
         },
@@ -42,7 +45,7 @@ def fsck(output: Output, directory: Path) -> None:
                 "Checkpoints",
                 signed if found.signed_size is None else f"{signed} {found.signed_size:,}",
             ),
-            ("Registry", counted(found.keys, "key")),
+            ("Registry", counted(found.keys, "key") + unstated),
             *([("Anchors", f"{found.anchors:,}")] if found.anchors else []),
             ("Private key", "is the log's" if found.has_key else "not here: this is a copy"),
         ],

@@ -1,14 +1,14 @@
 """Looks at everything a log has stored, and names the first row that is wrong.
 
 Every event is unpacked and hashed, its signature is verified, and the tree is made again from the
-entries; then tiles, lookups, head, checkpoints, the registry and the copy of the last signed head
-are compared with that. What stands under no hash can be any value of its kind: the times of
-signatures and checkpoints, and what a key may write.
+entries; then tiles, lookups, head, checkpoints and the copy of the last signed head are compared
+with that, and the registry with what the entries say of it. What stands under no hash can be any
+value of its kind: the times of signatures and checkpoints, and what a key may write that no entry
+allows.
 
 It reads one commit, from start to end, and takes no lock: it may run beside a writer.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,13 +19,10 @@ from translog.errors import (
     MalformedError,
     MissingError,
     TranslogError,
-    UnavailableError,
     VerificationError,
 )
-from translog.formats import canonical
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.entry import Entry
-from translog.formats.keys import key_sha256
 from translog.formats.merkle import HASH_BYTES, Hash, leaf_hash
 from translog.formats.note import open_note
 from translog.formats.policy import LogKey
@@ -34,17 +31,21 @@ from translog.log import lookup, reader
 from translog.log.directory import LogDirectory, find, open_reader
 from translog.log.fsck_anchors import check_anchors
 from translog.log.fsck_cosignatures import check_cosignatures
+from translog.log.fsck_registry import (
+    Replay,
+    Ring,
+    check_signers,
+    check_text,
+    check_time,
+    named,
+)
 from translog.pith import event as events
-from translog.pith.key import PithKey
+from translog.pith.event import Event
 from translog.store import files, log, whole
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection, is_damage, snapshot
 
-MAX_TIME = 253_402_300_799  # the last second of the year 9999
-MAX_KEY_JSON_BYTES = 1 << 20
-
 Progress = Callable[[int, int], None]
-Ring = dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Checked:
         checkpoints: signed heads, all of them heads of this tree.
         signed_size: the size of the newest of them; None before the first.
         keys: in the registry.
+        unstated_keys: those of them that no entry allows, apart from the log's own.
         anchors: checkpoints that were given to calendars.
         has_key: whether the log's private key is there, too.
     """
@@ -67,6 +69,7 @@ class Checked:
     checkpoints: int
     signed_size: int | None
     keys: int
+    unstated_keys: int
     anchors: int
     has_key: bool
 
@@ -91,8 +94,10 @@ def fsck(path: Path, progress: Progress) -> Checked:
             if damage is not None:
                 raise VerificationError(f"{directory.database}: SQLite finds {damage[:300]}")
             head = log.read_head(db)
-            ring = _check_signers(db)
-            _check_leaves(db, head, ring, progress)
+            ring = check_signers(db)
+            replay = Replay(db, directory.verifier, ring)
+            _check_leaves(db, head, ring, replay, progress)
+            unstated = replay.finish(directory.origin)
             signed = _check_checkpoints(db, head, directory)
             if copy is not None:
                 _check_in_tree(db, head, copy, str(directory.signed_head))
@@ -106,6 +111,7 @@ def fsck(path: Path, progress: Progress) -> Checked:
                 checkpoints=whole.count_rows(db, "checkpoint"),
                 signed_size=signed,
                 keys=len(ring),
+                unstated_keys=unstated,
                 anchors=whole.count_rows(db, "anchor"),
                 has_key=has_key,
             )
@@ -126,21 +132,10 @@ def _damage_is_failure(path: Path) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _row(name: str) -> Iterator[None]:
-    """Say which row is wrong: whatever is found in it, the log has failed the check."""
-    try:
-        yield
-    except UnavailableError:
-        raise
-    except TranslogError as error:
-        raise VerificationError(f"{name}: {error}") from error
-
-
 def _check_key(directory: LogDirectory) -> bool:
     """Check that the key is the log's, where there is one: a backup has none."""
     try:
-        with _row("row of log"):
+        with named("row of log"):
             directory.read_signer()
     except VerificationError as error:
         if isinstance(error.__cause__, MissingError):
@@ -149,57 +144,28 @@ def _check_key(directory: LogDirectory) -> bool:
     return True
 
 
-# The registry
-
-
-def _check_signers(db: Connection) -> Ring:
-    """Check every row of the registry, and return the keys as entries name them."""
-    ring = {}
-    for row in whole.read_raw_signers(db):
-        with _row(f"signer {row.fingerprint.decode('ascii', 'replace')!r}"):
-            key = _check_signer(row)
-        ring[key_sha256(key.public_key)] = key.public_key
-    return ring
-
-
-def _check_signer(row: whole.RawSigner) -> PithKey:
-    key = PithKey.from_json(canonical.parse(row.key_json, limit=MAX_KEY_JSON_BYTES))
-    types = canonical.parse(row.event_types, limit=MAX_KEY_JSON_BYTES)
-    try:
-        row.signer_id.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError("signer id is not UTF-8") from error
-    if row.public_key != key.public_key or row.fingerprint != key.fingerprint.encode():
-        raise MalformedError(f"public key or fingerprint is not that of {key.fingerprint}")
-    if json.dumps(key.to_json()).encode() != row.key_json:
-        raise MalformedError("its JSON is not in the form it is written in")
-    if type(types) is not list or not types or not all(type(each) is str for each in types):
-        raise MalformedError("event types are not a list of names")
-    for time in (row.allowed_at, row.revoked_at or 0):
-        _check_time(time)
-    return key
-
-
-def _check_time(time: int) -> None:
-    if not 0 <= time <= MAX_TIME:
-        raise MalformedError(f"time is {time}, want 0 to {MAX_TIME}")
-
-
 # Leaves and the tree
 
 
-def _check_leaves(db: Connection, head: log.Head, ring: Ring, progress: Progress) -> None:
+def _check_leaves(
+    db: Connection, head: log.Head, ring: Ring, replay: Replay, progress: Progress
+) -> None:
     """Check leaves, their lookups and the tree that they make, one tile's worth at a time."""
     tree = _Tree(db)
     listed = 0
     for start in range(0, head.size, FULL):
         leaves = log.read_leaves(db, start, min(FULL, head.size - start))
         lookups: set[tuple[int, int]] = set()
+        texts = whole.read_raw_texts(db, start, start + FULL)
         for index, leaf in zip(range(start, min(start + FULL, head.size)), leaves, strict=False):
             if leaf.leaf_index != index:
                 raise VerificationError(f"leaf {index} is missing")
-            with _row(f"leaf {index}"):
-                lookups.update(_check_leaf(leaf, ring))
+            with named(f"leaf {index}"):
+                event = _check_leaf(leaf, ring)
+                replay.follow(event, index)
+                if index in texts:
+                    check_text(texts[index], event)
+                lookups.update(_lookups(event, index))
         if start + len(leaves) < min(start + FULL, head.size):
             raise VerificationError(f"leaf {start + len(leaves)} is missing")
         missing = whole.find_missing_lookups(db, sorted(lookups))
@@ -210,9 +176,10 @@ def _check_leaves(db: Connection, head: log.Head, ring: Ring, progress: Progress
         listed += len(lookups)
         tree.add(0, [leaf_hash(leaf.entry) for leaf in leaves])
         progress(start + len(leaves), head.size)
-    stray = whole.find_stray_leaf(db, head.size)
-    if stray is not None:
-        raise VerificationError(f"leaf {stray} is stored, and the head's size is {head.size}")
+    for table, of in whole.BY_LEAF.items():
+        stray = whole.find_stray(db, table, head.size)
+        if stray is not None:
+            raise VerificationError(f"{of} {stray} is stored, and the head's size is {head.size}")
     if sum(whole.count_rows(db, table) for table in whole.LOOKUPS) != listed:
         _name_stray_lookup(db, head.size)
     tree.finish()
@@ -223,8 +190,8 @@ def _check_leaves(db: Connection, head: log.Head, ring: Ring, progress: Progress
         )
 
 
-def _check_leaf(leaf: log.Leaf, ring: Ring) -> set[tuple[int, int]]:
-    """Check one event in all its parts, and return the lookup rows it must have."""
+def _check_leaf(leaf: log.Leaf, ring: Ring) -> Event:
+    """Check one event in all its parts, and return it."""
     entry = Entry.parse(leaf.entry)
     content = unpack(leaf.body, limit=events.MAX_EVENT_BYTES)
     computed = sha256(content).digest()
@@ -238,9 +205,14 @@ def _check_leaf(leaf: log.Leaf, ring: Ring) -> set[tuple[int, int]]:
     if public_key is None:
         raise MalformedError(f"key with SHA-256 {entry.key_sha256.hex()} is not in the registry")
     events.verify(event, public_key)
+    return event
+
+
+def _lookups(event: Event, index: int) -> set[tuple[int, int]]:
+    """Return the lookup rows that an event must have."""
     payload = event.value["payload"]
-    prefixes = lookup.all_of(entry.content_sha256, event.event_type, event.subject, payload)
-    return {(prefix, leaf.leaf_index) for prefix in prefixes}
+    prefixes = lookup.all_of(event.content_sha256, event.event_type, event.subject, payload)
+    return {(prefix, index) for prefix in prefixes}
 
 
 class _Tree:
@@ -322,11 +294,11 @@ def _check_checkpoints(db: Connection, head: log.Head, directory: LogDirectory) 
     own: list[LogKey] = [directory.verifier]
     for size, note, signed_at in whole.read_checkpoints(db):
         name = f"checkpoint of size {size}"
-        with _row(name):
+        with named(name):
             checkpoint = open_checkpoint(note, directory.verifier)
             if second is not None:  # where it has signed, it must be right
                 open_note(note, [*own, second.cosigner])
-            _check_time(signed_at)
+            check_time(signed_at)
         if checkpoint.size != size:
             raise VerificationError(f"{name}: its note is about size {checkpoint.size}")
         _check_in_tree(db, head, checkpoint, name)
@@ -352,7 +324,7 @@ def _read_copy(directory: LogDirectory) -> SignedCheckpoint | None:
         note = files.read(directory.signed_head)
     except MissingError:
         return None
-    with _row(str(directory.signed_head)):
+    with named(str(directory.signed_head)):
         return open_checkpoint(note, directory.verifier)
 
 

@@ -106,11 +106,16 @@ def allow_own(db: Connection, verifier: Verifier, *, now: int) -> None:
         MalformedError: no event can name this log.
     """
     check_origin(verifier.name)
-    key = pith_key(verifier, "")
-    row = SignerRow(replace(key, signer_id=None), verifier.name, LOG_TYPES, now, None)
-    known = {each.key.public_key: each for each in rows.read_signers(db)}.get(key.public_key)
+    row = own_row(verifier, now)
+    known = {each.key.public_key: each for each in rows.read_signers(db)}.get(verifier.public_key)
     if known is None or known._replace(allowed_at=now) != row:
         rows.write_signer(db, row)
+
+
+def own_row(verifier: Verifier, now: int) -> SignerRow:
+    """Return the row of a log's own key, there since `now`."""
+    key = replace(pith_key(verifier, ""), signer_id=None)
+    return SignerRow(key, verifier.name, LOG_TYPES, now, None)
 
 
 def check_origin(origin: str) -> None:

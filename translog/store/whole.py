@@ -12,6 +12,7 @@ from typing import NamedTuple
 from translog.store.database import translated
 
 TABLES = ("leaf", "tile", "lookup_new", "lookup_mid", "lookup_old", "checkpoint", "signer")
+BY_LEAF = {"leaf": "leaf", "given_text": "title or abstract of leaf"}
 LOOKUPS = ("lookup_new", "lookup_mid", "lookup_old")
 COPY_PAGES = 1_024  # 16 MB a step
 
@@ -26,6 +27,17 @@ class RawSigner(NamedTuple):
     event_types: bytes
     allowed_at: int
     revoked_at: int | None
+    held_types: bytes
+    subjects: bytes | None
+    rotated_from: bytes | None
+    rotated_to: bytes | None
+
+
+class RawText(NamedTuple):
+    """What was given with a record, nothing of it understood."""
+
+    title: bytes | None
+    abstract: bytes | None
 
 
 def find_damage(db: sqlite3.Connection) -> str | None:
@@ -40,10 +52,11 @@ def count_rows(db: sqlite3.Connection, table: str) -> int:
     return count
 
 
-def find_stray_leaf(db: sqlite3.Connection, size: int) -> int | None:
-    """Return the index of a leaf that a log of `size` cannot have."""
+def find_stray(db: sqlite3.Connection, table: str, size: int) -> int | None:
+    """Return the index of a row of one of BY_LEAF that a log of `size` cannot have."""
     row = db.execute(
-        "SELECT min(leaf_index) FROM leaf WHERE leaf_index < 0 OR leaf_index >= ?", (size,)
+        f"SELECT min(leaf_index) FROM {table} WHERE leaf_index < 0 OR leaf_index >= ?",  # noqa: S608
+        (size,),
     ).fetchone()
     return None if row[0] is None else int(row[0])
 
@@ -94,9 +107,21 @@ def read_checkpoints(db: sqlite3.Connection) -> Iterator[tuple[int, bytes, int]]
 def read_raw_signers(db: sqlite3.Connection) -> Iterator[RawSigner]:
     rows = db.execute(
         "SELECT CAST(fingerprint AS BLOB), public_key, CAST(key_json AS BLOB),"
-        " CAST(signer_id AS BLOB), CAST(event_types AS BLOB), allowed_at, revoked_at FROM signer"
+        " CAST(signer_id AS BLOB), CAST(event_types AS BLOB), allowed_at, revoked_at,"
+        " CAST(held_types AS BLOB), CAST(subjects AS BLOB), CAST(rotated_from AS BLOB),"
+        " CAST(rotated_to AS BLOB) FROM signer"
     )
     yield from map(RawSigner._make, rows)
+
+
+def read_raw_texts(db: sqlite3.Connection, start: int, stop: int) -> dict[int, RawText]:
+    """Return what stands beside leaves [start, stop), by their indices."""
+    rows = db.execute(
+        "SELECT leaf_index, CAST(title AS BLOB), CAST(abstract AS BLOB) FROM given_text"
+        " WHERE leaf_index >= ? AND leaf_index < ?",
+        (start, stop),
+    )
+    return {index: RawText(title, abstract) for index, title, abstract in rows}
 
 
 def copy(source: sqlite3.Connection, path: Path, progress: Callable[[int, int], None]) -> None:
