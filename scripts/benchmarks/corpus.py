@@ -17,13 +17,14 @@ from tests.simulators import events
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
-from translog.log import directory, lookup, registry
+from translog.log import directory, lookup
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Sequencer
 from translog.pith.event import from_value
 from translog.store import database
 from translog.store.bodies import Packer
+from translog.testing import permitted
 
 ORIGIN = "bench.example/log"
 FILL_BATCH = 4_096
@@ -55,7 +56,7 @@ def new_log(path: Path) -> LogDirectory:
     """Make an empty log that takes the events of `signed_events`."""
     log = directory.create(path, ORIGIN, 0)
     with closing(database.open_editor(log.database)) as db:
-        registry.allow(db, events.PITH_KEY, signer_id=events.SIGNER_ID, now=0)
+        permitted.allow(db, events.PITH_KEY, signer_id=events.SIGNER_ID, now=0)
     return log
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.simulators.events import PITH_KEY, SIGNER_ID
-from translog.log import directory, indexer, registry
+from translog.log import directory, indexer
 from translog.log.directory import LogDirectory
 from translog.log.writer import Writer, open_writer
 from translog.pith.key import PINNED, PithKey
 from translog.server.app import App, build
 from translog.server.settings import Clock, Settings
 from translog.store import database, search
+from translog.testing import permitted
 
 ORIGIN = "example.com/log"
 BASE_URL = "https://example.com/log"
@@ -148,7 +149,7 @@ def new_log(
     log = directory.create(path, ORIGIN, NOW)
     with closing(database.open_editor(log.database)) as db:
         for key in keys:
-            registry.allow(db, key, signer_id=key.signer_id or SIGNER_ID, now=NOW)
+            permitted.allow(db, key, signer_id=key.signer_id or SIGNER_ID, now=NOW)
     return log
 
 

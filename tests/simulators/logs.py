@@ -10,7 +10,7 @@ from tests.simulators.events import PITH_KEY, SIGNER_ID
 from tests.simulators.published import small_event
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
-from translog.log import directory, lookup, registry
+from translog.log import directory, lookup
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Sequencer
@@ -19,6 +19,7 @@ from translog.pith.event import KNOWN_TYPES
 from translog.pith.permits import ONLY_BY_LOGS
 from translog.store import database
 from translog.store.bodies import Packer
+from translog.testing import permitted
 
 ORIGIN = "example.com/log"
 NOW = 1_780_000_000
@@ -28,7 +29,7 @@ def new_log(path: Path) -> LogDirectory:
     """Make a log in which the simulators' key may write anything."""
     made = directory.create(path, ORIGIN, NOW)
     with closing(database.open_editor(made.database)) as db:
-        registry.allow(
+        permitted.allow(
             db, PITH_KEY, signer_id=SIGNER_ID, event_types=KNOWN_TYPES - ONLY_BY_LOGS, now=NOW
         )
     return made

@@ -1,26 +1,26 @@
 """Which keys may write which events. The operator decides; nothing is allowed by default.
 
 A key may write under one `signer_id`, and the types it was allowed. Revoking it stops new events
-only: what it wrote stays in the log, and its row stays so that bundles can name the key.
+only: what it wrote stays in the log, and its row stays so that bundles can name the key. Rows
+follow from events in the log (`decisions`, `effects`).
 
 One row is not the operator's to change: the log's own key writes what the log itself states
 (`statements`), under the log's origin, and nothing else. docs/decisions/0018.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from translog.errors import ForbiddenError, MalformedError, MissingError
-from translog.formats.keys import check_public_key
+from translog.errors import MalformedError, MissingError
 from translog.formats.note import Verifier
-from translog.pith.event import RECORD_TYPES, Event
+from translog.pith.event import Event
 from translog.pith.key import PithKey
-from translog.pith.permits import LOG_TYPES, ONLY_BY_LOGS, require
+from translog.pith.permits import LOG_TYPES, require
 from translog.pith.quick import Created
 from translog.pith.shape import MAX_LABEL_CHARS
 from translog.store import log
 from translog.store import registry as rows
-from translog.store.database import Connection, snapshot, transaction, translated
+from translog.store.database import Connection, snapshot, translated
 from translog.store.registry import SignerRow
 
 MAX_ORIGIN_CHARS = MAX_LABEL_CHARS - len("+01234567")  # a key's name has its id in it, too
@@ -63,38 +63,6 @@ def read(db: Connection, known: Registry | None = None) -> Registry:
         origin = log.read_identity(db).origin
         signers = {row.key.fingerprint: row for row in rows.read_signers(db)}
     return Registry(origin=origin, version=version, signers=signers)
-
-
-def allow(
-    db: Connection,
-    key: PithKey,
-    *,
-    signer_id: str,
-    event_types: Iterable[str] = RECORD_TYPES,
-    now: int,
-) -> SignerRow:
-    """Let a key write, from the next batch on. Allowing it again replaces what it may do.
-
-    Time beacons are not about records, and not for whoever writes about those: they are allowed
-    by name only.
-
-    Raises:
-        MalformedError: there is no type among the types; or no signature can be by this key.
-        ForbiddenError: it is the log's own key.
-    """
-    check_public_key(key.public_key)
-    types = frozenset(event_types)
-    if not types:
-        raise MalformedError("event types: there are none, want at least one")
-    if types & ONLY_BY_LOGS:
-        raise ForbiddenError(
-            f"event types {sorted(types & ONLY_BY_LOGS)} are for the log's own key alone"
-        )
-    row = SignerRow(key, signer_id, types, now, None)
-    with transaction(db):
-        _refuse_own(db, key.public_key)
-        rows.write_signer(db, row)
-    return row
 
 
 def allow_own(db: Connection, verifier: Verifier, *, now: int) -> None:
@@ -146,30 +114,6 @@ def pith_key(verifier: Verifier, base_url: str) -> PithKey:
         notes="Signs the bundles of this log, what the log itself states"
         f" and, as {verifier.vkey}, its checkpoints.",
     )
-
-
-def _refuse_own(db: Connection, public_key: bytes) -> None:
-    if public_key == log.read_identity(db).public_key:
-        raise ForbiddenError(
-            "key is the log's own: it writes what the log itself states, and nothing else;"
-            " make another key for anything else"
-        )
-
-
-def revoke(db: Connection, fingerprint: str, *, now: int) -> SignerRow:
-    """Let a key write no more, from the next batch on. Revoking again keeps the first time.
-
-    Raises:
-        MissingError: there is no such key.
-        ForbiddenError: it is the log's own key.
-    """
-    with transaction(db):
-        row = read_row(db, fingerprint)
-        _refuse_own(db, row.key.public_key)
-        if row.revoked_at is None:
-            row = row._replace(revoked_at=now)
-            rows.write_signer(db, row)
-    return row
 
 
 def read_row(db: Connection, fingerprint: str) -> SignerRow:

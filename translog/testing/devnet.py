@@ -18,7 +18,7 @@ from translog.bitcoin.network import REGTEST
 from translog.errors import TranslogError
 from translog.formats.canonical import canonical
 from translog.formats.note import Verifier
-from translog.log import directory, registry
+from translog.log import directory
 from translog.log.anchorer import Anchorer
 from translog.log.anchoring import Happening, Settings
 from translog.log.writer import Writer, open_writer
@@ -26,7 +26,7 @@ from translog.net.calendars import Calendars
 from translog.pith.event import Event
 from translog.store import database
 from translog.store.database import Connection
-from translog.testing import calendar, headers
+from translog.testing import calendar, headers, permitted
 from translog.testing.calendar import Calendar
 from translog.testing.chain import SPACING, RegtestChain
 from translog.testing.events import SIGNER_ID, creation, pith_key
@@ -58,7 +58,7 @@ class Devnet:
         self.node: HeaderServer = stack.enter_context(headers.running(self.chain))
         log = directory.create(path, ORIGIN, now)
         with closing(database.open_editor(log.database)) as db:
-            registry.allow(db, pith_key(), signer_id=SIGNER_ID, now=now)
+            permitted.allow(db, pith_key(), signer_id=SIGNER_ID, now=now)
         self.verifier: Verifier = log.verifier
         self.signer = log.read_signer()
         self.writer: Writer = stack.enter_context(open_writer(log, lambda: self.now))

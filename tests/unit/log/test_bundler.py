@@ -27,7 +27,7 @@ from translog.errors import MalformedError, MissingError, TooLargeError, Unknown
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
-from translog.log import bundler, directory, lookup, registry, statements
+from translog.log import bundler, directory, lookup, statements
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Placed
@@ -37,6 +37,7 @@ from translog.pith.key import PINNED
 from translog.pith.record import pith_number
 from translog.store import database
 from translog.store.bodies import Packer
+from translog.testing import permitted
 
 REAL = json.loads(real_bundle())
 SUFFIX = "HAMJZSQVKL4VHWOAINCHUE26II"
@@ -49,7 +50,7 @@ def log(tmp_path: Path) -> LogDirectory:
     made = new_log(tmp_path)
     with closing(database.open_editor(made.database)) as db:
         name = real_events()[0]["signer"]["signer_id"]
-        registry.allow(db, PITH, signer_id=name, now=NOW)
+        permitted.allow(db, PITH, signer_id=name, now=NOW)
     return made
 
 
@@ -310,5 +311,5 @@ def test_keys_that_signed_nothing_here_are_not_listed(log: LogDirectory, made: M
     keys = [key["public_key_hex"] for key in made.bundle(number[10:])["public_keys"]]
     assert keys == [KEY.public_key.hex(), log.verifier.public_key.hex()]
     with closing(database.open_editor(log.database)) as db:
-        registry.revoke(db, PITH.fingerprint, now=NOW)
+        permitted.revoke(db, PITH.fingerprint, now=NOW)
     assert PITH.public_key.hex() in str(made.bundle(SUFFIX)["public_keys"])

@@ -16,10 +16,11 @@ from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, sign_checkpoint
 from translog.formats.keys import SigningKey, key_sha256
 from translog.formats.merkle import Hash
-from translog.log import directory, registry
+from translog.log import directory
 from translog.log.fsck import fsck
 from translog.store import database, keys
 from translog.store.log import LEVEL_SHIFT
+from translog.testing import permitted
 
 SIZES = (3, 100, 261)
 SIZE = SIZES[-1]  # a full tile, a partial one, and two levels
@@ -301,7 +302,7 @@ def test_events_that_nobody_signed_are_found_though_the_tree_is_right(tmp_path: 
 def test_an_entry_that_names_another_key_of_the_registry_is_found(log: Path) -> None:
     other = dataclasses.replace(PITH_KEY, public_key=SigningKey(bytes([9]) * 32).public_key)
     with closing(database.open_editor(log / "log.db")) as db:
-        registry.allow(db, other, signer_id="other", now=NOW)
+        permitted.allow(db, other, signer_id="other", now=NOW)
         ((entry,),) = db.execute("SELECT entry FROM leaf WHERE leaf_index = 7").fetchall()
         swapped = entry[:33] + key_sha256(other.public_key) + entry[65:]
         db.execute("UPDATE leaf SET entry = ? WHERE leaf_index = 7", (swapped,))

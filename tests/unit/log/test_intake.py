@@ -35,7 +35,7 @@ from translog.errors import (
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import SigningKey, key_sha256
-from translog.log import lookup, registry
+from translog.log import lookup
 from translog.log.intake import TOGETHER_BYTES, admit, admit_all
 from translog.log.registry import Registry
 from translog.pith import event as events
@@ -43,6 +43,7 @@ from translog.pith.key import PINNED, fingerprint_hex
 from translog.store import database
 from translog.store.bodies import Packer, from_micros, unpack
 from translog.store.registry import SignerRow
+from translog.testing import permitted
 
 OTHER = SigningKey(b"o" * 32)
 REGISTRY = Registry(
@@ -231,7 +232,7 @@ def test_many_are_checked_as_each_would_be_alone(large: bool) -> None:
 def test_what_is_refused_changes_nothing(tmp_path: Path) -> None:
     log = new_log(tmp_path)
     with closing(database.open_editor(log.database)) as db:
-        registry.allow(
+        permitted.allow(
             db,
             PITH_KEY,
             signer_id=SIGNER_ID,

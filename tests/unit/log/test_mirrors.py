@@ -39,6 +39,7 @@ from translog.pith.build import build_bundle
 from translog.store import database
 from translog.store import mirrors as rows
 from translog.store.mirrors import SCHEMA, Source
+from translog.testing import permitted
 
 NOW = 1_780_000_000
 FIRST = created(ALICE)
@@ -165,8 +166,8 @@ def test_only_keys_that_nobody_decided_about_are_allowed(
     log = new_log(tmp_path / "log")
     bundle = mirrors.examine(db, SOURCE, made(NOTES[0]), NUMBER).bundle
     with closing(database.open_editor(log.database)) as editor:
-        registry.allow(editor, pith_key(BOB), signer_id="b", event_types=["x"], now=NOW)
-        registry.revoke(editor, pith_key(BOB).fingerprint, now=NOW)
+        permitted.allow(editor, pith_key(BOB), signer_id="b", event_types=["x"], now=NOW)
+        permitted.revoke(editor, pith_key(BOB).fingerprint, now=NOW)
         allowed = mirrored_keys.allow(editor, bundle, SOURCE, now=NOW)
         assert allowed == [pith_key(ALICE).fingerprint]
         assert mirrored_keys.allow(editor, bundle, SOURCE, now=NOW) == []
@@ -234,4 +235,4 @@ def test_a_key_of_the_log_itself_is_left_to_the_log(db: sqlite3.Connection, tmp_
             pith_key(ALICE).fingerprint
         ]
         with pytest.raises(ForbiddenError):
-            registry.allow(editor, pith_key(own), signer_id="x", now=NOW)
+            permitted.allow(editor, pith_key(own), signer_id="x", now=NOW)

@@ -27,6 +27,7 @@ from translog.pith.event import RECORD_TYPES
 from translog.pith.key import PithKey
 from translog.store import database
 from translog.store.registry import SignerRow
+from translog.testing import permitted
 
 OTHER = SigningKey(b"o" * 32)
 FINGERPRINT = PITH_KEY.fingerprint
@@ -49,7 +50,7 @@ def iso(seconds: int) -> str:
 def test_a_key_under_which_no_signature_is_accepted_is_not_allowed(db: sqlite3.Connection) -> None:
     key = replace(PITH_KEY, public_key=bytes(32))
     with pytest.raises(MalformedError, match="no signature is accepted under it"):
-        registry.allow(db, key, signer_id=SIGNER_ID, now=NOW)
+        permitted.allow(db, key, signer_id=SIGNER_ID, now=NOW)
     assert not others(db)
 
 
@@ -72,7 +73,7 @@ def test_nobody_may_write_by_default(db: sqlite3.Connection) -> None:
 
 
 def test_a_key_may_write_what_it_was_allowed_under_its_name(db: sqlite3.Connection) -> None:
-    registry.allow(
+    permitted.allow(
         db, PITH_KEY, signer_id=SIGNER_ID, event_types=["author_attestation", "new_type"], now=NOW
     )
     keys = registry.read(db)
@@ -89,43 +90,43 @@ def test_a_key_may_write_what_it_was_allowed_under_its_name(db: sqlite3.Connecti
 
 def test_a_key_is_allowed_some_type(db: sqlite3.Connection) -> None:
     with pytest.raises(MalformedError, match="there are none, want at least one"):
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=[], now=NOW)
+        permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=[], now=NOW)
     assert others(db) == {}
 
 
 def test_what_is_read_is_what_was_written(db: sqlite3.Connection) -> None:
     key = replace(PITH_KEY, signer_id=None)  # the JSON form has no such member
-    row = registry.allow(db, key, signer_id=SIGNER_ID, now=NOW)
+    row = permitted.allow(db, key, signer_id=SIGNER_ID, now=NOW)
     assert row == SignerRow(key, SIGNER_ID, RECORD_TYPES, NOW, None)
     assert registry.read_row(db, FINGERPRINT) == row
     assert others(db) == {FINGERPRINT: row}
-    again = registry.allow(db, key, signer_id="new name", event_types=["x"], now=NOW + 9)
+    again = permitted.allow(db, key, signer_id="new name", event_types=["x"], now=NOW + 9)
     assert registry.read_row(db, FINGERPRINT) == again
     assert again == SignerRow(key, "new name", frozenset({"x"}), NOW + 9, None)
 
 
 def test_a_revoked_key_keeps_its_row_and_the_time(db: sqlite3.Connection) -> None:
-    registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
-    registry.revoke(db, FINGERPRINT, now=NOW + 5)
-    assert registry.revoke(db, FINGERPRINT, now=NOW + 6).revoked_at == NOW + 5
+    permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+    permitted.revoke(db, FINGERPRINT, now=NOW + 5)
+    assert permitted.revoke(db, FINGERPRINT, now=NOW + 6).revoked_at == NOW + 5
     keys = registry.read(db)
     assert keys.signers[FINGERPRINT].revoked_at == NOW + 5
     with pytest.raises(ForbiddenError, match=f"was revoked at {iso(NOW + 5)}$") as caught:
         keys.permit(EVENT)
     assert not isinstance(caught.value, UnknownKeyError)
-    registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW + 9)
+    permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW + 9)
     assert registry.read(db, keys).permit(EVENT).key.public_key == KEY.public_key
 
 
 def test_an_unknown_key_cannot_be_revoked(db: sqlite3.Connection) -> None:
     with pytest.raises(MissingError, match="'xyz' is not in this log's registry"):
-        registry.revoke(db, "xyz", now=NOW)
+        permitted.revoke(db, "xyz", now=NOW)
 
 
 def test_what_has_not_changed_is_not_read_again(db: sqlite3.Connection) -> None:
     first = registry.read(db)
     assert registry.read(db, first) is first
-    registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+    permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
     second = registry.read(db, first)
     assert second is not first
     assert registry.read(db, second) is second
@@ -138,15 +139,15 @@ def test_changes_count_from_the_next_batch_on(log: LogDirectory, db: sqlite3.Con
 
     with writing(log) as writer:
         assert outcome(1) is UnknownKeyError
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+        permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
         assert outcome(1) is Placed
-        registry.revoke(db, FINGERPRINT, now=NOW)
+        permitted.revoke(db, FINGERPRINT, now=NOW)
         assert outcome(2) is ForbiddenError
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=["correction"], now=NOW)
+        permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=["correction"], now=NOW)
         assert outcome(2) is ForbiddenError
-        registry.allow(db, PITH_KEY, signer_id="another", now=NOW)
+        permitted.allow(db, PITH_KEY, signer_id="another", now=NOW)
         assert outcome(2) is ForbiddenError
-        registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+        permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
         assert outcome(2) is Placed
         assert writer.head.size == 2
 
@@ -160,8 +161,8 @@ def test_keys_are_told_apart_by_all_of_their_bits(db: sqlite3.Connection) -> Non
         url=PITH_KEY.url,
         notes="",
     )
-    registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
-    registry.allow(db, other, signer_id=SIGNER_ID, now=NOW + 1)
+    permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+    permitted.allow(db, other, signer_id=SIGNER_ID, now=NOW + 1)
     keys = registry.read(db)
     assert keys.permit(EVENT).key.public_key == KEY.public_key
     assert keys.permit(small_event(1, OTHER)).key.public_key == OTHER.public_key
@@ -171,7 +172,7 @@ def test_keys_are_told_apart_by_all_of_their_bits(db: sqlite3.Connection) -> Non
 def test_a_registry_that_cannot_be_read_lets_nobody_write(
     log: LogDirectory, db: sqlite3.Connection
 ) -> None:
-    registry.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
+    permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, now=NOW)
     with writing(log) as writer:
         db.execute("ALTER TABLE signer RENAME TO hidden")
         db.execute("UPDATE log SET registry_version = registry_version + 1")

@@ -31,6 +31,7 @@ from translog.log.sequencer import Placed
 from translog.log.source import Source
 from translog.store import database
 from translog.store import registry as rows
+from translog.testing import permitted
 from translog.verify.registry import Replay, replay
 from translog.verify.state import AuditState
 
@@ -79,7 +80,7 @@ def test_a_key_that_was_let_in_unsaid_is_found(log: LogDirectory) -> None:
         allow_registry(db)
         with writing(log) as writer:
             start(writer)
-        registry.allow(db, decisions_key(), signer_id="someone", now=NOW)
+        permitted.allow(db, decisions_key(), signer_id="someone", now=NOW)
     with writing(log) as writer:
         assert outcome(writer, said(ALICE)) == [Placed]
     with pytest.raises(VerificationError, match=r"entry 3: was not permitted: key .* is not in"):
