@@ -16,7 +16,8 @@ from nacl.bindings import crypto_sign_open, crypto_sign_seed_keypair
 
 from translog.errors import MalformedError
 from translog.formats.canonical import canonical, parse
-from translog.pith.bundle import open_bundle
+from translog.pith.bundle import inspect, open_bundle
+from translog.pith.bundle import parse as parse_bundle
 from translog.pith.event import check_subject, from_value, verify
 from translog.pith.merge import merge
 from translog.pith.receipt import verify_receipt
@@ -96,16 +97,62 @@ def test_merge(vector: dict[str, Any]) -> None:
     for events in (vector["events"], vector["events"][::-1]):
         current = state["current"]
         record, names = current["canonical_record"], current["source_aliases"]
-        again = merge(state["pith_number"], record, names, events, [BOB, ALICE])
+        again = merge(
+            state["pith_number"],
+            record,
+            names,
+            events,
+            [BOB, ALICE],
+            rotations=map(from_value, vector["rotations"]),
+            disowned=vector["disowned"],
+        )
         assert canonical(again) == dumps(state)
 
 
-def test_bundle() -> None:
-    bundle = VECTORS["bundle"]
+def attestations(name: str) -> list[str]:
+    (state,) = [vector["state"] for vector in VECTORS["merges"] if vector["name"] == name]
+    return [each["payload"]["statement"] for each in state["current"]["author_attestations"]]
+
+
+def test_what_is_taken_back_and_by_whom() -> None:
+    note, later = "I wrote this.", "Later."
+    assert attestations("superseded") == [later]
+    assert sorted(attestations("superseded by a stranger: both stay")) == [note, later]
+    assert attestations("retracted") == []
+    assert attestations("retracted by a stranger: it stays") == [note]
+    assert attestations("rotated: the newer key supersedes what the older one signed") == [later]
+    assert attestations("rotated: the newer key retracts it") == []
+    assert attestations("rotated: one prev_event is one signer's") == [note]
+    lost = "compromised: what its holder may not have signed does not count"
+    assert attestations(lost) == [note]
+    reasons = {
+        invalid["reason"]
+        for vector in VECTORS["merges"]
+        if vector["name"] == lost
+        for invalid in vector["state"]["invalid_events"]
+    }
+    assert reasons == {"key-compromised"}
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle_of_changed_keys"])
+def test_bundle(name: str) -> None:
+    bundle = VECTORS[name]
     digest = sha256(dumps(without(bundle, "bundle_signature"))).hexdigest()
     assert bundle["bundle_signature"]["bundle_sha256"] == digest
     assert signed(bundle["bundle_signature"], digest)
-    open_bundle(dumps(bundle), [ALICE])
+    open_bundle(dumps(bundle), [ALICE, BOB] if name != "bundle" else [ALICE])
+
+
+def test_a_bundle_shows_what_happened_to_its_keys() -> None:
+    bundle = VECTORS["bundle_of_changed_keys"]
+    found = {f.what: f.status for f in inspect(parse_bundle(dumps(bundle)), [ALICE])}
+    bob = VECTORS["keys"][1]["fingerprint_hex"]
+    assert found[f"rotation to {bob}"] == found[f"compromise of {bob}"] == "proved"
+    (listed,) = [key for key in bundle["public_keys"] if "rotation" in key]
+    state = bundle["state"]
+    disowned = listed["compromise"]["event_ids"]
+    assert [each["event_id"] for each in state["invalid_events"]] == disowned
+    assert (state["valid_event_count"], state["invalid_event_count"]) == (2, 1)
 
 
 def test_the_examples_in_the_documents_are_these() -> None:
