@@ -26,8 +26,6 @@ from translog.store.anchors import AnchorRow, AnnouncementRow, BeaconRow, StampR
 from translog.store.bodies import unpack
 from translog.store.database import Connection
 
-MAX_TIME = 253_402_300_799  # the last second of the year 9999
-
 
 def check_anchors(db: Connection, directory: LogDirectory, size: int) -> None:
     """Check all rows of anchoring.
@@ -135,5 +133,5 @@ class _Checker:
 
 def _check_times(*times: int) -> None:
     for time in times:
-        if not 0 <= time <= MAX_TIME:
-            raise VerificationError(f"time is {time}, want 0 to {MAX_TIME}")
+        if not 0 <= time <= log.MAX_TIME:
+            raise VerificationError(f"time is {time}, want 0 to {log.MAX_TIME}")

@@ -37,12 +37,11 @@ from translog.pith.kinds.table import KINDS
 from translog.pith.metadata import read_text
 from translog.pith.permits import LOG_TYPES, ONLY_BY_LOGS, Permit, after
 from translog.store import decisions as rows
-from translog.store import registry, whole
+from translog.store import log, registry, whole
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
 from translog.store.decisions import ACCEPTED, REFUSED, WAITING, HeldRow, Proposal
 
-MAX_TIME = 253_402_300_799  # the last second of the year 9999
 MAX_COLUMN_BYTES = 1 << 20
 
 Ring = dict[bytes, bytes]
@@ -64,8 +63,8 @@ def named(name: str) -> Iterator[None]:
 
 def check_time(time: int) -> None:
     """Refuse a time that no clock shows, or raise MalformedError."""
-    if not 0 <= time <= MAX_TIME:
-        raise MalformedError(f"time is {time}, want 0 to {MAX_TIME}")
+    if not 0 <= time <= log.MAX_TIME:
+        raise MalformedError(f"time is {time}, want 0 to {log.MAX_TIME}")
 
 
 # What each row says by itself

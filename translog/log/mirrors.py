@@ -24,6 +24,7 @@ from translog.log import decisions
 from translog.pith import bundle as bundles
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
 from translog.pith.event import MAX_EVENT_BYTES
+from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import record_created, record_mirrored
 from translog.pith.record import parse_pith_number
 from translog.pith.succession import succeed
@@ -67,10 +68,18 @@ def examine(db: Connection, source: Source, raw: bytes, number: str | None) -> P
         TooLargeError, MalformedError: it is not a bundle.
         VerificationError: something it says is wrong.
         UnknownKeyError: something in it is signed by a key that is not among the source's.
-        SubjectError: it is another record's, or signed by another key than the last.
+        SubjectError: it is another record's, or signed by another key than the last, or than that
+            of the registry's log.
         ConflictError: it is older than what is held.
     """
     found = bundles.open_bundle(raw, source.keys)
+    if source.log_key:
+        # The other keys sign events: an author is not to speak for the registry.
+        log_key = Verifier.parse(source.log_key).public_key
+        if found.signature.fingerprint != fingerprint_hex(log_key):
+            raise SubjectError(
+                f"bundle is signed by key {found.signature.fingerprint}, want that of the log"
+            )
     if number is not None and found.pith_number != number:
         raise SubjectError(f"bundle is about {found.pith_number}, want {number}")
     equivocations = found.value["state"]["equivocations"]

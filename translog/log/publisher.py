@@ -13,7 +13,7 @@ in the same way.
 
 from pathlib import Path
 
-from translog.errors import MissingError, TranslogError, VerificationError
+from translog.errors import MissingError, TranslogError, UnavailableError, VerificationError
 from translog.formats.checkpoint import (
     Checkpoint,
     SignedCheckpoint,
@@ -62,7 +62,7 @@ class Publisher:
         Raises:
             VerificationError: what is stored contradicts itself, or the copy of the last head.
             MalformedError: a tile that the head is made of is missing, or too short.
-            UnavailableError: the disk failed; nothing new is to be shown.
+            UnavailableError: the disk failed, or the clock; nothing new is to be shown.
         """
         with snapshot(self._db):
             shown = self._shown()
@@ -74,6 +74,8 @@ class Publisher:
             if last != shown:  # an older copy was put back: it would let an older database pass
                 files.write_atomically(self._copy, shown.note)
             return shown
+        if not 0 <= now <= log.MAX_TIME:  # later heads are dated no earlier: it would stay so
+            raise UnavailableError(f"the clock is at {now} s since 1970, want 0 to {log.MAX_TIME}")
         if last is not None and last.size == head.size:
             note = self._own_lines(last)  # a crash came before the row
         else:

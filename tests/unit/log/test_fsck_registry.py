@@ -39,6 +39,7 @@ from translog.pith.key import fingerprint_hex
 from translog.pith.metadata import read_json
 from translog.store import database
 from translog.store.bodies import Packer
+from translog.testing import permitted
 
 CAROL, DAVE, EVE = (SigningKey(bytes([number]) * 32) for number in (21, 22, 23))
 CAROLS, DAVES, EVES = (fingerprint_hex(key.public_key) for key in (CAROL, DAVE, EVE))
@@ -68,7 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> LogDirectory:
     """A log with every kind of decision, events that wait, a proposal, and a minted record."""
     log = directory.create(tmp_path_factory.mktemp("log") / "log", ORIGIN, NOW)
     with closing(database.open_editor(log.database)) as db:
-        registry.allow(db, named(DAVE), signer_id="dave", event_types=["x"], now=NOW)
+        permitted.allow(db, named(DAVE), signer_id="dave", event_types=["x"], now=NOW)
         with writing(log) as writer:
             allow_registry(db)
             allow(db, ALICE, held_types=["correction"])
@@ -225,7 +226,7 @@ def test_a_rotation_of_a_key_that_nobody_allowed_is_found(log: LogDirectory) -> 
     frank, grace = SigningKey(b"f" * 32), SigningKey(b"g" * 32)
     logging_by(frank, rotation(frank, grace))(log)
     with closing(database.open_editor(log.database)) as db:
-        registry.allow(db, named(frank), signer_id="x", event_types=["x"], now=NOW)
+        permitted.allow(db, named(frank), signer_id="x", event_types=["x"], now=NOW)
         db.execute("UPDATE signer SET allowed_index = 3 WHERE signer_id = 'x'")
     with pytest.raises(VerificationError, match=r"key_rotated is by key .*, which may not"):
         check(log)

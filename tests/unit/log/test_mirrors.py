@@ -32,6 +32,7 @@ from translog.errors import (
     UnknownKeyError,
 )
 from translog.formats.canonical import canonical
+from translog.formats.note import NoteSigner
 from translog.formats.published import CHECKPOINT
 from translog.log import mirrored_keys, mirrors, registry
 from translog.log.source import Source as LocalLog
@@ -105,6 +106,19 @@ def test_nothing_is_taken_from_a_bundle_that_does_not_verify(
 ) -> None:
     with pytest.raises(error):
         mirrors.examine(db, SOURCE, raw, NUMBER)
+
+
+def test_a_registry_s_bundles_are_signed_by_its_log_and_nobody_else(
+    db: sqlite3.Connection,
+) -> None:
+    def verifier(key: Any) -> str:
+        return NoteSigner(name="one.example", key=key).verifier.vkey
+
+    registry_of_alice = SOURCE._replace(log_key=verifier(ALICE))
+    assert mirrors.examine(db, registry_of_alice, made(), NUMBER).events
+    with pytest.raises(SubjectError, match="want that of the log"):
+        mirrors.examine(db, registry_of_alice, made(by=BOB), NUMBER)
+    assert mirrors.examine(db, SOURCE, made(by=BOB), NUMBER).events  # of a file, any that is named
 
 
 def test_another_record_than_was_asked_for_is_refused(db: sqlite3.Connection) -> None:

@@ -106,6 +106,18 @@ def test_a_head_is_never_dated_before_the_one_it_continues(log: LogDirectory) ->
             assert store.read_signed_at(db, size) == want
 
 
+@pytest.mark.parametrize("now", [-1, 253_402_300_800])
+def test_a_clock_outside_of_all_years_dates_nothing(log: LogDirectory, now: int) -> None:
+    with publishing(log) as made:
+        before = made.publish(NOW)
+    grow(log, 1)
+    with publishing(log) as made:
+        with pytest.raises(UnavailableError, match=f"the clock is at {now} s since 1970"):
+            made.publish(now)
+        assert made.newest == before
+        assert made.publish(NOW + 1).size == before.size + 1
+
+
 def test_before_the_first_head_there_is_none(log: LogDirectory) -> None:
     with (
         closing(directory.open_reader(log)) as db,

@@ -91,6 +91,8 @@ def test_a_key_may_write_what_it_was_allowed_under_its_name(db: sqlite3.Connecti
 def test_a_key_is_allowed_some_type(db: sqlite3.Connection) -> None:
     with pytest.raises(MalformedError, match="there are none, want at least one"):
         permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=[], now=NOW)
+    with pytest.raises(ForbiddenError, match="for the log's own key alone"):
+        permitted.allow(db, PITH_KEY, signer_id=SIGNER_ID, event_types=["key_revoked"], now=NOW)
     assert others(db) == {}
 
 
