@@ -92,11 +92,13 @@ def test_the_whole_way_by_commands(town: Town, cli: Cli) -> None:
     assert "calendars have promised" in cli("ots", "log", event_id, "-o", "early.json.ots")
     town.mine(2)
     assert "confirmed" in cli("anchor", "log", "--now")
+    assert "confirmed* 101 " in cli("anchors", "log")
     assert "single server" in cli("anchors", "log")
     town.mine(5)
     assert "final" in cli("anchor", "log", "--now")
     (row,) = cli("anchors", "log", "--json")["anchors"]
     assert (row["state"], row["block"]["height"]) == ("final", 101)
+    assert "waits" not in cli("anchors", "log")  # what the log stated of it wants no other
     written = cli("ots", "log", event_id, "-o", "event.json.ots", "--json")
     assert written == {"content": "event.json", "timestamp": "event.json.ots", "blocks": [101]}
     cli("ots", "log", "checkpoint", "-o", "head.ots")

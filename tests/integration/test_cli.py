@@ -294,6 +294,33 @@ def test_the_evidence_of_a_fork_convinces_a_stranger(cli: Cli, here: Path, log: 
     assert "no such file" in cli("evidence", "verify", "none", "--key", log, code=3)
 
 
+def test_a_fork_is_told_although_no_file_of_it_can_be_written(
+    cli: Cli, here: Path, log: str
+) -> None:
+    cli("publish", "log")
+    head = Checkpoint(origin=ORIGIN, size=3, root=Hash(bytes(32)))
+    (here / "old").write_bytes(sign_checkpoint(head, read_key(here / "log" / "log.key").key))
+    for file in ("--evidence", "--verdict"):
+        said = cli("audit", "log", "--key", log, "--since", "old", file, "none/file", code=1)
+        assert "none/file cannot be written" in said
+        assert "log 'example.com/log' forked: it has two roots for 3 entries" in said
+        assert '"kind":"inconsistent-checkpoints"' in said
+    said = cli("audit", "log", "--key", log, "--verdict", "none/file", code=3)
+    assert "Checked    entries 0 to 3" in said
+    assert "none/file cannot be written" in said
+
+
+def test_an_audit_names_the_keys_that_signed_and_says_when_nothing_is_new(
+    cli: Cli, here: Path, log: str
+) -> None:
+    cli("publish", "log")
+    other = NoteSigner(name=ORIGIN, key=SigningKey(bytes([7]) * 32)).verifier.vkey
+    said = cli("audit", "log", "--key", log, "--key", other, "--state", "state")
+    assert f"signed by key {log.split('+')[1]}\n" in said
+    said = cli("audit", "log", "--key", log, "--state", "state")
+    assert "Checked    nothing new after 3 entries\n" in said
+
+
 def test_what_is_only_reported_is_no_proof(cli: Cli, here: Path, log: str) -> None:
     cli("publish", "log")
     cli("audit", "log", "--key", log, "--state", "state")

@@ -172,6 +172,29 @@ def test_a_fork_is_made_into_evidence_that_a_stranger_can_check(
     assert run(["evidence", "verify", file, "--key", key]) == 1
 
 
+def test_without_the_library_no_half_of_a_witness_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ["witness", "init", str(tmp_path / "both"), "--name", "w.example"]
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
+        assert run([*made, "--key", "ed25519", "--key", "ml-dsa-44"]) == 3
+    assert not (tmp_path / "both").exists()
+    assert run([*made, "--key", "ed25519", "--key", "ml-dsa-44"]) == 0
+
+
+def test_logs_are_added_by_a_file_of_their_keys(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [MadeUpLog(f"example.com/{n}", seed=b"%d" % n).verifier.vkey for n in range(3)]
+    (tmp_path / "keys").write_text("".join(f"{vkey}\n" for vkey in others))
+    code, added = printed(capsys, "witness", "add-log", str(path), str(tmp_path / "keys"))
+    assert (code, added["added"]) == (0, others)
+    (tmp_path / "keys").write_text("nonsense\n")
+    assert run(["witness", "add-log", str(path), str(tmp_path / "keys")]) == 2
+    assert "vkey 'nonsense' is not name+id+key" in capsys.readouterr().err
+
+
 def test_logs_are_added_from_a_list_and_removed_again(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

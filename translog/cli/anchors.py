@@ -12,15 +12,17 @@ from translog.cli.params import is_url
 from translog.cli.places import find_log, now
 from translog.errors import MalformedError, MissingError
 from translog.formats import canonical
+from translog.formats.keys import key_sha256
 from translog.formats.strict import shown
 from translog.log import anchored, reader
 from translog.log.anchoring import read_settings
 from translog.log.directory import open_reader
+from translog.log.quiet import first_news
 from translog.net.client import Client
 from translog.store.database import snapshot
 
 MAX_PAGE_BYTES = 1 << 20
-COLUMNS = (("Size", 12), ("State", 10), ("Block", 8), ("Age", 6), ("Vouched for by", 20))
+COLUMNS = (("Size", 12), ("State", 11), ("Block", 8), ("Age", 6), ("Vouched for by", 20))
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
@@ -87,8 +89,9 @@ def _read(directory: str) -> dict[str, Any]:
             size = reader.published(db).size
         except MissingError:
             size = 0
-    newest = page["anchors"][0]["tree_size"] if page["anchors"] else 0
-    behind = settings is not None and newest < size
+        newest = page["anchors"][0]["tree_size"] if page["anchors"] else 0
+        own = key_sha256(log.verifier.public_key)
+        behind = settings is not None and first_news(db, own, newest, size) < size
     return {
         "origin": log.origin,
         "anchored": settings is not None,

@@ -11,6 +11,7 @@ from translog.cli.exits import FAILED
 from translog.cli.keyring import LOG_KEY, POLICY, trusted_logs
 from translog.cli.output import Output, json_option
 from translog.errors import TranslogError
+from translog.formats.cosigned import CosignedCheckpoint
 from translog.formats.policy import LogKey, Policy
 from translog.store import files
 from translog.verify.evidence import Evidence
@@ -132,17 +133,25 @@ def audit(
     except TranslogError as error:
         failed = error
     evidence = _evidence(failed, job.policy)
-    if evidence is not None and evidence_file is not None:
-        files.write_atomically(evidence_file, evidence.encode())
-    if verdict_file is not None:
-        _write_verdict(verdict_file, job, failed, evidence)
+    unwritten: TranslogError | None = None
+    try:
+        if evidence is not None and evidence_file is not None:
+            files.write_atomically(evidence_file, evidence.encode())
+        if verdict_file is not None:
+            _write_verdict(verdict_file, job, failed, evidence)
+    except TranslogError as error:  # what was found out comes first, and is not lost with a file
+        unwritten = error
     if failed is None and job.state is not None:
         _show(output, job, job.state)
-    elif evidence is not None and failed is not None:
+    elif failed is not None and unwritten is not None:
+        output.note(str(unwritten))
+    if evidence is not None and failed is not None:
         output.error(failed.code, str(failed), evidence=evidence.encode())
         ctx.exit(FAILED)
-    elif failed is not None:
+    if failed is not None:
         raise failed
+    if unwritten is not None:
+        raise unwritten
 
 
 def _evidence(error: TranslogError | None, policy: Policy) -> Evidence | None:
@@ -171,13 +180,12 @@ def _write_verdict(
 
 def _show(output: Output, job: Audit, state: AuditState) -> None:
     head = state.checkpoint
-    ids = [key.key_id.hex() for key in job.policy.keys_of(head.origin)]
+    signed = head.log_keys if isinstance(head, CosignedCheckpoint) else ()
+    ids = [key.key_id.hex() for key in signed or job.policy.keys_of(head.origin)]
+    new = f"entries {job.start:,} to {state.size:,}, {CHECKED[job.depth]}"
     rows = [
         ("Log", f"{head.origin}, signed by key {', '.join(ids)}"),
-        (
-            "Checked",
-            f"entries {job.start:,} to {state.size:,}, {CHECKED[job.depth]}",
-        ),
+        ("Checked", new if job.start < state.size else f"nothing new after {state.size:,} entries"),
         ("Root", head.root.hex()),
     ]
     rows += [

@@ -78,6 +78,9 @@ class PublicKey:
         if text.startswith("{"):
             key = PithKey.from_json(canonical.parse(text.encode(), limit=MAX_KEY_FILE_BYTES))
             return cls(public_key=key.public_key, name=key.key_id, pith=key)
+        if "\n" in text:
+            lines = text.count("\n") + 1
+            raise MalformedError(f"has {lines} lines, want one key: a file for each")
         if _HEX.fullmatch(text):
             public_key = bytes.fromhex(text)
             return cls(public_key=public_key, name=f"key {fingerprint_hex(public_key)}")

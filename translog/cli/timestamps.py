@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import click
+
 from translog.bitcoin.grade import HeaderSource
 from translog.bitcoin.network import MAINNET
 from translog.cli.exits import ENVIRONMENT, FAILED, OK
@@ -46,7 +48,11 @@ def sources(name: str | None, note: Callable[[str], None]) -> Iterator[list[Head
         # It loads what asks over the network.
         from translog.cli.sources import SOURCE, opened
 
-        with opened(SOURCE.convert(name, None, None), MAINNET, note) as source:
+        try:
+            asked = SOURCE.convert(name, None, None)
+        except click.BadParameter as error:
+            raise click.BadParameter(error.message, param_hint="'--headers'") from error
+        with opened(asked, MAINNET, note) as source:
             yield [source]
     elif Path(name).is_dir():
         with HeaderFile(Path(name)) as file:
@@ -56,7 +62,10 @@ def sources(name: str | None, note: Callable[[str], None]) -> Iterator[list[Head
 
 
 def _tied(path: Path) -> HeaderSource:
-    return builtin.checkpoints().tie(files.read(path, limit=MAX_HEADERS_BYTES))
+    try:
+        return builtin.checkpoints().tie(files.read(path, limit=MAX_HEADERS_BYTES))
+    except (MalformedError, HeaderError) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def check(

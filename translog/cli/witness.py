@@ -31,7 +31,11 @@ def _keys(text: str) -> list[LogKey]:
     """Return the keys of logs that an argument names: one, or those in a file."""
     if not Path(text).is_file():
         return [parse_log_key(text)]
-    keys = [log.key for log in parse_logs(files.read(Path(text), limit=MAX_POLICY_BYTES))]
+    raw = files.read(Path(text), limit=MAX_POLICY_BYTES)
+    lines = [line.split() for line in raw.decode("latin-1").splitlines() if line.strip()]
+    if lines and all(len(line) == 1 for line in lines):
+        return [parse_log_key(vkey) for (vkey,) in lines]
+    keys = [log.key for log in parse_logs(raw)]
     if not keys:
         raise MalformedError(f"{text} has no log lines, want at least one")
     return keys
@@ -116,8 +120,9 @@ def add_key(output: Output, directory: Path, key_type: str) -> None:
 def add_log(output: Output, directory: Path, logs: Sequence[list[LogKey]]) -> None:
     """Cosign the heads of logs from now on, also while the witness is served.
 
-    A log is named by its key as a vkey, or by a FILE with lines `log VKEY [URL]`, such as a
-    policy. Its first head is cosigned as it comes; each later one must continue the one before.
+    A log is named by its key as a vkey, or by a FILE that has a vkey a line, or lines `log VKEY
+    [URL]` as a policy has them. Its first head is cosigned as it comes; each later one must
+    continue the one before.
     """
     place = find(directory)
     own = [signer.cosigner for signer in place.read_signers()]

@@ -119,7 +119,8 @@ class Anchorer:
             total += made
         if not total:
             return []
-        return [Happening("announced", f"stated of {total} events that they are anchored")]
+        counted = "1 event that it is" if total == 1 else f"{total} events that they are"
+        return [Happening("announced", f"stated of {counted} anchored")]
 
 
 def _has_news(happened: list[Happening]) -> bool:

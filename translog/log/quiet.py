@@ -22,19 +22,22 @@ def has_grown(db: Connection, own_key_sha256: bytes, since: int, size: int) -> b
     Args:
         own_key_sha256: the hash of the log's own key, as entries have it.
     """
-    known = anchors.read_quiet_to(db)
-    at = max(since, known)
-    found = False
-    while at < size and not found:
-        for leaf in log.read_leaves(db, at, min(CHUNK, size - at)):
-            found = not _is_quiet(leaf, own_key_sha256)
-            if found:
-                break
-            at += 1
-    if at > known:
+    at = first_news(db, own_key_sha256, since, size)
+    if at > anchors.read_quiet_to(db):
         with transaction(db):
             anchors.write_quiet_to(db, at)
-    return found
+    return at < size
+
+
+def first_news(db: Connection, own_key_sha256: bytes, since: int, size: int) -> int:
+    """Return the first of the leaves [since, size) that is more than an anchor's echo, or size."""
+    at = max(since, anchors.read_quiet_to(db))
+    while at < size:
+        for leaf in log.read_leaves(db, at, min(CHUNK, size - at)):
+            if not _is_quiet(leaf, own_key_sha256):
+                return at
+            at += 1
+    return at
 
 
 def _is_quiet(leaf: log.Leaf, own_key_sha256: bytes) -> bool:

@@ -12,7 +12,7 @@ from urllib3.response import BaseHTTPResponse
 
 from translog.errors import BusyError, MalformedError, TooLargeError, UnavailableError
 from translog.net.answers import MAX_PROBLEM_BYTES, error_of
-from translog.net.connections import REFUSALS, Connections
+from translog.net.connections import REFUSALS, Connections, reason
 from translog.net.gzip import unpack
 
 MAX_TRIES = 4
@@ -118,8 +118,7 @@ class Client:
                 f"{what} did not answer within {self._timeout_seconds:g} s"
             ) from error
         except REFUSALS as error:
-            failed = f"{what}: {type(error).__name__}: {str(error)[:200]}"
-            raise _AgainError(UnavailableError(failed)) from error
+            raise _AgainError(UnavailableError(f"{what}: {reason(error)}")) from error
 
     def _body(self, response: BaseHTTPResponse, limit: int, deadline: float, what: str) -> bytes:
         if response.status != 200:

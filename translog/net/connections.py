@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, IncompleteRead, RemoteDisconnected
 from threading import BoundedSemaphore, Event, Timer
 from typing import Any
 
@@ -200,3 +200,20 @@ def read_url(text: str) -> Url:
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise MalformedError(f"URL {text[:200]!r} is not http(s)://host/path, without a query")
     return url
+
+
+def reason(error: BaseException) -> str:
+    """Say why there was no answer: in the system's words, if it has any. A server's are cut."""
+    links = [error]
+    while (inner := links[-1].__cause__ or links[-1].__context__) is not None:
+        links.append(inner)
+    for each in reversed(links):
+        if isinstance(each, RemoteDisconnected):
+            return "the connection was closed without an answer"
+        if isinstance(each, IncompleteRead):
+            return "the answer was cut short"
+        if isinstance(each, BadStatusLine):
+            return f"what came is no HTTP: {str(each)[:80]!r}"
+        if isinstance(each, OSError) and each.strerror:
+            return each.strerror
+    return f"{type(error).__name__}: {str(error)[:200]}"

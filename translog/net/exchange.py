@@ -17,7 +17,7 @@ from translog.errors import (
     TranslogError,
     UnavailableError,
 )
-from translog.net.connections import REFUSALS, Connections
+from translog.net.connections import REFUSALS, Connections, reason
 
 MAX_SHOWN_BYTES = 160
 
@@ -89,8 +89,7 @@ class Exchange:
                 f"{what} did not answer within {self._timeout_seconds:g} s"
             ) from error
         except REFUSALS as error:
-            said = f"{type(error).__name__}: {str(error)[:200]}"
-            raise UnavailableError(f"{what}: {said}") from error
+            raise UnavailableError(f"{what}: {reason(error)}") from error
 
 
 def _read(response: HTTPResponse, limit: int, what: str) -> Answer:

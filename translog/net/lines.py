@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from translog.errors import MalformedError, TooLargeError, UnavailableError
 from translog.formats.strict import shown
+from translog.net.connections import reason
 
 MAX_NOTES = 100  # lines that nobody asked for, such as news of blocks, before an answer
 CHUNK_BYTES = 64 << 10
@@ -125,7 +126,7 @@ class Lines:
             return UnavailableError(
                 f"{self._name} did not answer within {self._timeout_seconds:g} s"
             )
-        return UnavailableError(f"{self._name}: {type(error).__name__}: {error}")
+        return UnavailableError(f"{self._name}: {reason(error)}")
 
 
 def _connected(address: Address, seconds: float) -> ssl.SSLSocket:

@@ -153,8 +153,11 @@ class Steps:
         signer = self._signature.fingerprint
         event = open_compromise(listed, {signer: find(self._ring, signer)})
         since = event.value["payload"]["since_index"]
-        sentence = f"key {listed.key.fingerprint} may be in other hands since entry {since}"
-        return "proved", f"{sentence}, and {len(listed.disowned)} events by it do not count", signer
+        sentence = (
+            f"key {signer} said that key {listed.key.fingerprint} may be in other hands since entry"
+            f" {since}, and {len(listed.disowned)} events by that do not count"
+        )
+        return "proved", sentence, signer
 
     def _check_state(self) -> Result:
         stated = self._value["state"]

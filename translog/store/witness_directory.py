@@ -91,6 +91,8 @@ def create(path: Path, name: str, seeds: Mapping[int, bytes]) -> WitnessDirector
         ConflictError: there is a witness at `path`, or part of one.
         UnavailableError: the disk refused; or a type of key is not installed.
     """
+    for key_type, seed in seeds.items():
+        make_cosigning_key(name, key_type, seed)  # what cannot be made leaves nothing behind
     try:
         if not path.is_dir():
             path.mkdir(parents=True)

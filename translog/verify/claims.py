@@ -6,6 +6,7 @@ accuses and nothing else: no clock, no network, no state, and nobody's word.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from translog.errors import MalformedError, VerificationError
@@ -173,3 +174,11 @@ def moment(members: Mapping[str, Any], name: str) -> int:
     if not is_size(value):
         raise MalformedError(f"evidence {name} is {shown(value)}, want POSIX seconds")
     return int(value)
+
+
+def in_words(time: int) -> str:
+    """Return POSIX seconds as people read them, where a calendar has them."""
+    try:
+        return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"POSIX time {time}"

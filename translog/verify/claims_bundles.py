@@ -16,7 +16,7 @@ from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find
 from translog.pith.succession import succeed
-from translog.verify.claims import EVIDENCE, Logged, Verdict, blame, moment
+from translog.verify.claims import EVIDENCE, Logged, Verdict, blame, in_words, moment
 from translog.verify.findings import Trust
 
 
@@ -87,7 +87,10 @@ class HiddenEvent:
             f"{accused.named(bundle.signature.fingerprint)}, lacks {event.event_id}, {place}",
             limits=()
             if by_log and shown
-            else (f"that the event was logged before the bundle was made ({self.found_at})",),
+            else (
+                "that the event was logged before the bundle was made, which was found at"
+                f" {in_words(self.found_at)}",
+            ),
             accused=frozenset(by_log) if by_log else blame(head) | {key.hex()},
         )
 

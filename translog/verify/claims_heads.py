@@ -19,6 +19,7 @@ from translog.verify.claims import (
     blame,
     hash_list,
     hex_list,
+    in_words,
     moment,
     note_of,
     open_heads,
@@ -217,7 +218,7 @@ class FrozenLog:
         return cls(shown=note_of(members, "shown"), newest=newest, since=since, until=until)
 
     def check(self, accused: Trust) -> Verdict:
-        spell = f"for {self.until - self.since} seconds up to POSIX time {self.until}"
+        spell = f"for {self.until - self.since} seconds up to {in_words(self.until)}"
         shown = accused.open_checkpoint(self.shown)
         heads, sizes = [shown], f"{shown.size}"
         if self.newest is not None:

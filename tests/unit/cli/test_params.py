@@ -166,6 +166,12 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes) -> 
         parse(str(tmp_path / "key"))
 
 
+def test_a_file_of_two_keys_is_refused_for_that(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{VERIFIER.vkey}\n{VERIFIER.vkey}\n")
+    with pytest.raises(click.BadParameter, match="has 2 lines, want one key: a file for each"):
+        parse(str(tmp_path / "key"))
+
+
 def test_a_private_key_is_refused_and_not_shown(tmp_path: Path) -> None:
     write_key(tmp_path / "key", "me", bytes(range(32)))
     with pytest.raises(click.BadParameter, match="it is a private key") as caught:

@@ -73,7 +73,17 @@ def test_a_time_is_proved_with_headers_and_0(
     assert "FAILED         timestamp: leads to 7272" in capsys.readouterr().out
     run_of_headers.write_bytes(run_of_headers.read_bytes()[80 * 7 : 80 * 2010])
     assert translog("verify", stamped, "--headers", run_of_headers) == 1
-    assert "there is no checkpoint" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no checkpoint" in said
+    assert f"{run_of_headers}: " in said
+
+
+def test_a_source_that_is_none_is_named_with_its_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stamped = stamp(tmp_path, in_block(7))
+    assert translog("verify", stamped, "--headers", "bitcoind:http://127.0.0.1:8332") == 2
+    assert "Invalid value for '--headers': node is not given as" in capsys.readouterr().err
 
 
 def test_headers_beside_the_timestamp_are_found(
@@ -91,7 +101,7 @@ def test_headers_beside_the_timestamp_are_found(
     # They belong to the proof: bad ones fail, and do not hide what is wrong with them.
     beside.write_bytes(raw[80 * 2000 : 80 * (PERIOD - 1)])
     assert translog("verify", stamped) == 1
-    assert "FAILED         block headers: from " in capsys.readouterr().out
+    assert ".headers: block headers: from " in capsys.readouterr().out
 
 
 def test_a_directory_of_headers_and_a_server_are_named_as_well(

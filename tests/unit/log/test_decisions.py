@@ -705,8 +705,8 @@ def test_events_of_a_compromised_key_do_not_count_from_where_it_was_lost(
         if each.what.startswith("compromise")
     ]
     assert sentences == [
-        f"key {ALICES} may be in other hands since entry {lost.index},"
-        " and 1 events by it do not count"
+        f"key {fingerprint_hex(log.verifier.public_key)} said that key {ALICES} may be in other"
+        f" hands since entry {lost.index}, and 1 events by that do not count"
     ]
 
 

@@ -75,7 +75,7 @@ def test_also_where_it_closes_with_the_request_in_its_hands():
 
 def test_a_request_is_not_sent_again_on_a_connection_that_was_new():
     with serving(lambda _: Answer(drop=True)) as server, opened(server.url) as asking:
-        check_unavailable(asking, "RemoteDisconnected")
+        check_unavailable(asking, "closed without an answer")
         assert len(server.requests) == 1
 
 
@@ -101,12 +101,12 @@ def test_a_packed_answer_is_refused():
 
 
 def test_an_answer_that_is_cut_short_is_none():
-    with pytest.raises(UnavailableError, match="IncompleteRead"):
+    with pytest.raises(UnavailableError, match=r"the answer was cut short$"):
         ask(Answer(body=b"half", length=8))
 
 
 def test_who_closes_without_a_word_is_not_available():
-    with pytest.raises(UnavailableError, match="RemoteDisconnected"):
+    with pytest.raises(UnavailableError, match=r"closed without an answer$"):
         ask(Answer(drop=True))
 
 
@@ -115,7 +115,7 @@ def test_who_does_not_listen_is_not_available():
         port = listener.getsockname()[1]
     with (
         opened(f"http://127.0.0.1:{port}") as asking,
-        pytest.raises(UnavailableError, match="NewConnectionError"),
+        pytest.raises(UnavailableError, match=r"/x: Connection refused$"),
     ):
         asking.ask("GET", "x", 9)
 
@@ -125,7 +125,7 @@ def test_what_is_not_http_is_not_available():
         connection.sendall(b"220 mail\r\n")
 
     with raw_server(talk) as url, opened(url) as asking:
-        check_unavailable(asking, "BadStatusLine")
+        check_unavailable(asking, "what came is no HTTP: '")
 
 
 def check_unavailable(asking: Exchange, match: str) -> None:
@@ -173,7 +173,7 @@ def test_a_certificate_of_nobody_we_know_is_refused(tmp_path):
             secure.recv(1)
 
     with raw_server_without_reading(talk) as port, opened(f"https://127.0.0.1:{port}") as asking:
-        check_unavailable(asking, "SSLError|SSLCert")
+        check_unavailable(asking, "certificate verify failed")
 
 
 @pytest.mark.parametrize(

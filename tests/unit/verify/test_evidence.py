@@ -24,6 +24,7 @@ from translog.formats.note import NoteSigner, Verifier
 from translog.formats.policy import LogKey, believing, parse_log_key
 from translog.testing.events import signing_key
 from translog.testing.published import LOG_KEY, Published
+from translog.verify.claims import in_words
 from translog.verify.claims_heads import InconsistentCheckpoints
 from translog.verify.evidence import MAX_EVIDENCE_BYTES, Evidence
 from translog.verify.findings import Trust
@@ -238,3 +239,11 @@ def test_random_bytes_raise_nothing_but_refusals(content):
 def test_the_key_of_a_log_is_a_key_of_its_name():
     alias = Verifier(name="example.com/other", public_key=LOG_KEY.public_key)
     assert grade(raw("two roots for one size"), trust(alias.vkey)) is None
+
+
+def test_times_are_said_in_words_as_far_as_calendars_go() -> None:
+    verdict = Evidence.parse(raw("a frozen log")).check(accused("a frozen log"))
+    assert "for 90000 seconds up to 2026-05-28T20:26:40Z" in verdict.limits[0]
+    assert in_words(0) == "1970-01-01T00:00:00Z"
+    assert in_words(2**53) == f"POSIX time {2**53}"
+    assert in_words(10**15) == f"POSIX time {10**15}"
