@@ -1,50 +1,71 @@
 """Minting records in bulk, making a record's bundle, and verifying many bundles on one core."""
 
 import json
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.benchmarks import corpus
 from tests.simulators import events
 from tests.simulators.payloads import attested, cited, erratum, replicated, stored
 from translog.formats.canonical import canonical
+from translog.formats.keys import verify_signature
 from translog.log import bundler, directory, minting, reader
 from translog.log.directory import LogDirectory
-from translog.log.minting import Minter, Named
-from translog.log.writer import Writer, open_writer
-from translog.pith.bundle import open_bundle
+from translog.log.writer import open_writer
+from translog.pith.bundle import inspect, open_bundle
+from translog.pith.key import PINNED
 from translog.pith.metadata import read_json
 from translog.store import database
+from translog.store.keys import write_key
 
-BATCH_WORKS = 256
-AHEAD = 3
 BASE_URL = "https://bench.example"
 EVENTS_A_RECORD = 10
-NOW = "2026-06-01T00:00:00.000000Z"
 
 
 def mint_rate(folder: Path, count: int) -> dict[str, float]:
-    """Mint works from lines of metadata as `translog mint` does; records a second, and the means.
+    """Run `translog mint` on lines of metadata, twice: the second run must find all of them there.
 
-    The first quarter is not counted: until then the processes that check have started.
+    The command's own start, and the head it signs at the end, are counted. The processor's time is
+    that of all its processes together.
     """
     log = corpus.new_log(folder / "minted")
-    lines = [_metadata(number) for number in range(count)]
-    with open_writer(log, lambda: int(time.time())) as writer:
-        before = count // 4
-        _mint(log, writer, lines[:before])
-        began, used = time.perf_counter(), time.process_time()
-        _mint(log, writer, lines[before:])
-        seconds, used = time.perf_counter() - began, time.process_time() - used
-        if writer.head.size < count:
-            raise ValueError(f"{writer.head.size} of {count} records are in the log")
-    made = len(lines) - before
-    return {"per_second": made / seconds, "own_us_a_record": used / made * 1e6}
+    write_key(folder / "registry.key", events.KEY_ID, events.KEY_SEED)
+    with (folder / "works.ndjson").open("wb") as lines:
+        lines.writelines(_metadata(number) + b"\n" for number in range(count))
+    first, again = _mint(folder, log), _mint(folder, log)
+    with closing(directory.open_reader(log)) as db:
+        size = reader.published(db).size
+    if size != count:
+        raise ValueError(f"{size} entries, want one for each of {count} works")
+    return {
+        "per_second": count / first.seconds,
+        "cpu_us_a_record": first.cpu_seconds / count * 1e6,
+        "memory_mb": first.memory_mb,
+        "again_per_second": count / again.seconds,
+    }
+
+
+class _Run(NamedTuple):
+    seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+
+def _mint(folder: Path, log: LogDirectory) -> _Run:
+    key = ["--key", str(folder / "registry.key"), "--signer-id", events.SIGNER_ID]
+    command = [sys.executable, "-m", "translog", "mint", str(log.path), "works.ndjson", *key]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return _Run(seconds, cpu, after.ru_maxrss / 1024)  # of the largest process so far
 
 
 def _metadata(number: int) -> bytes:
@@ -58,40 +79,6 @@ def _metadata(number: int) -> bytes:
         "cross_cats": ["cs.LG"],
     }
     return json.dumps(value).encode()
-
-
-def _mint(log: LogDirectory, writer: Writer, lines: list[bytes]) -> None:
-    minter = Minter(
-        events.KEY,
-        signer_id=events.SIGNER_ID,
-        key_id=events.KEY_ID,
-        builder="bench",
-        now=lambda: NOW,
-    )
-    with closing(database.open_editor(log.database)) as db:
-        waiting: list[tuple[list[Named], list[Any]]] = []
-        for named in _batches(lines):
-            minting.find_records(db, [each.number for each in named])
-            results: list[Any] = []
-            writer.submit([event for each in named for event in minter.mint(each)], results.append)
-            waiting.append((named, results))
-            if len(waiting) > AHEAD:
-                _keep(db, *waiting.pop(0))
-        for each in waiting:
-            _keep(db, *each)
-
-
-def _batches(lines: list[bytes]) -> Iterator[list[Named]]:
-    works = iter(minting.name(read_json(line)) for line in lines)
-    while batch := list(islice(works, BATCH_WORKS)):
-        yield batch
-
-
-def _keep(db: database.Connection, named: list[Named], results: list[Any]) -> None:
-    while not results:
-        time.sleep(0.001)
-    placed = zip(results[0], named, strict=True)
-    minting.keep_texts(db, [(result.index, each.work) for result, each in placed])
 
 
 def bundle_times(folder: Path, count: int) -> dict[str, float]:
@@ -132,21 +119,46 @@ def _events(number: int) -> list[dict[str, Any]]:
     return made
 
 
-def verify_rates(folder: Path, count: int) -> dict[str, float]:
-    """Verify bundles one after the other in this process: of minted records, and of ten events."""
-    found = {}
-    for name, path, numbers in (
-        ("of_ten_events", "bundles", range(count)),
-        ("of_minted", "minted", None),
-    ):
-        log = directory.find(folder / path)
-        keys = [events.KEY.public_key, log.verifier.public_key]
-        raws = list(_bundles(log, count, numbers))
-        began = time.process_time()
-        for raw in raws:
-            open_bundle(raw, keys)
-        found[name] = len(raws) / (time.process_time() - began)
-    return found
+def verify_rates(folder: Path, count: int) -> dict[str, dict[str, float]]:
+    """Verify bundles one after the other in this process, and say what they hold.
+
+    What registries have in bulk are records that were minted and nothing more; the other ones are
+    those of `bundle_times`, and the one that pith.science published. The time of a signature alone
+    is measured beside them: no bundle can take less than its signatures.
+    """
+    minted, ten = directory.find(folder / "minted"), directory.find(folder / "bundles")
+    keys = [events.KEY.public_key, minted.verifier.public_key, ten.verifier.public_key]
+    keys.append(PINNED["pith.science"].public_key)
+    return {
+        "minted": _verified(list(_bundles(minted, count, None)), keys),
+        "ten_events": _verified(list(_bundles(ten, count, range(count))), keys),
+        "pith_science": _verified([events.real_bundle()] * count, keys),
+    }
+
+
+def _verified(raws: list[bytes], keys: list[bytes]) -> dict[str, float]:
+    bundle = open_bundle(raws[0], keys)
+    steps = [finding.step for finding in inspect(bundle, keys)]
+    began = time.process_time()
+    for raw in raws:
+        open_bundle(raw, keys)
+    seconds = (time.process_time() - began) / len(raws)
+    signatures = sum(step in (4, 5, 8) for step in steps)  # of receipts, events and the bundle
+    return {
+        "per_second": 1 / seconds,
+        "events": len(bundle.events),
+        "signatures": signatures,
+        "bytes": len(raws[0]),
+        "of_its_signatures_time": seconds / signatures / _signature_seconds(),
+    }
+
+
+def _signature_seconds(count: int = 2_000) -> float:
+    signature = events.KEY.sign(bytes(32))
+    began = time.process_time()
+    for _ in range(count):
+        verify_signature(events.KEY.public_key, bytes(32), signature)
+    return (time.process_time() - began) / count
 
 
 def _bundles(log: LogDirectory, count: int, numbers: range | None) -> Iterator[bytes]:

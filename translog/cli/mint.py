@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -29,6 +29,7 @@ from translog.store.database import Connection
 from translog.store.keys import read_key
 
 AHEAD = 3  # batches on their way while the next is made
+KEPT_AT_ONCE = 1_024  # works: the log waits while their titles and abstracts are written
 SHOWN = 20  # records that are shown one by one
 MAX_STATE_BYTES = 16 << 20
 PUBLISH_SECONDS = 60.0
@@ -123,20 +124,17 @@ def _mint(
 
 def _make(batch: list[Found], minter: Minter, registry: "_Registry", mine: set[str]) -> list[_Work]:
     """Mint what is not there yet."""
-    named = [
-        minting.name(each.work) if isinstance(each.work, Work) else each.work for each in batch
-    ]
-    numbers = {each.number for each in named if isinstance(each, Named)}
+    numbers = {each.named.number for each in batch if isinstance(each.named, Named)}
     there = registry.find(sorted(numbers - mine))
     works = []
-    for found, each in zip(batch, named, strict=True):
+    for where, each in batch:
         if not isinstance(each, Named):
-            works.append(_Work(found.where, each, [], None))
+            works.append(_Work(where, each, [], None))
             continue
         fresh = each.number not in there and each.number not in mine
         mine.add(each.number)
         events = minter.mint(each) if fresh else []
-        works.append(_Work(found.where, each, events, there.get(each.number)))
+        works.append(_Work(where, each, events, there.get(each.number)))
     return works
 
 
@@ -160,18 +158,26 @@ class _Directory:
 
     def __init__(self, place: str) -> None:
         self._db: Connection = database.open_editor(find_log(place).database)
+        self._placed: list[tuple[int, Work]] = []
 
     def find(self, numbers: Sequence[str]) -> Mapping[str, int | None]:
         return minting.find_records(self._db, numbers)
 
     def keep(self, placed: list[tuple[int, Work]]) -> None:
-        minting.keep_texts(self._db, placed)
+        self._placed += placed
+        if len(self._placed) >= KEPT_AT_ONCE:
+            self._keep()
+
+    def _keep(self) -> None:
+        minting.keep_texts(self._db, self._placed)
+        self._placed = []
 
     def settle(self, number: str) -> None:
         pass  # what is logged is found at once
 
     def close(self) -> None:
-        self._db.close()
+        with closing(self._db):
+            self._keep()
 
 
 class _Server:
