@@ -155,6 +155,8 @@ def test_what_is_in_the_way_is_said(cli, here, chain):
     assert "no header of block 101" in cli("show", "kept", "101", code=3)
     cli("show", "kept", "007", code=2)
     cli("import", "kept", "raw.bin", "--grade", "good", code=2)
+    said = cli("import", "kept", "raw.bin", "--grade", "checkpoint-linked", code=2)
+    assert "what headers are found to be, and nobody's word" in said
     cli("import", "kept", "raw.bin", "--network", "testnet", code=2)
     cli("sync", "kept", code=2)
 

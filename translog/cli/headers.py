@@ -24,12 +24,19 @@ from translog.verify.headers import KeptHeaders, check_all, covered_by
 MAX_IMPORT_BYTES = 160 << 20  # twice the chain of 2026
 
 
+def _stated_grade(text: str) -> Grade:
+    grade = Grade.parse(text)
+    if grade == CHECKPOINT_LINKED:
+        raise MalformedError(f"{grade} is what headers are found to be, and nobody's word")
+    return grade
+
+
 def _height(text: str) -> int:
     return parse_decimal(text, "height")
 
 
 HEIGHT = Parsed("height", _height)
-GRADE = Parsed("grade", Grade.parse)
+GRADE = Parsed("grade", _stated_grade)
 NETWORK = Parsed("network", network_named)
 
 directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -202,7 +209,7 @@ def _show_all(output: Output, directory: Path, file: HeaderFile, covered: int) -
     state = file.state()
     newest = Header(file.read(state, state.end - 1, 1))
     behind = [
-        (max(each.first, covered + 1), each.grade)
+        (max(each.first, covered + 1), state.grade_at(each.first))
         for each, end in zip(
             state.grades, [*(each.first for each in state.grades[1:]), state.end], strict=True
         )

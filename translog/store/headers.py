@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from translog.bitcoin.grade import Grade
+from translog.bitcoin.grade import CHECKPOINT_LINKED, UNCHECKED, Grade
 from translog.bitcoin.header import HEADER_BYTES, MAX_HEIGHT
 from translog.bitcoin.network import Network, network_named
 from translog.errors import ConflictError, MalformedError, MissingError, UnavailableError
@@ -57,8 +57,12 @@ class State:
         return self.first + self.count
 
     def grade_at(self, height: int) -> Grade:
-        """Return what vouched for a header that is there, when it was put there."""
-        return next(each.grade for each in reversed(self.grades) if each.first <= height)
+        """Return what vouched for a header that is there, when it was put there.
+
+        That it is tied to a checkpoint can be seen, so it is not for this file to say.
+        """
+        grade = next(each.grade for each in reversed(self.grades) if each.first <= height)
+        return UNCHECKED if grade == CHECKPOINT_LINKED else grade
 
     def graded(self, first: int, end: int, grade: Grade) -> "State":
         """Return the state in which the headers from `first` to before `end` have a grade.
@@ -177,15 +181,18 @@ class HeaderFile:
         size, start = count * HEADER_BYTES, (first - state.first) * HEADER_BYTES
         parts = []
         try:
+            lacking = start + size - os.fstat(self._descriptor).st_size
+            if lacking > 0:  # before room is made for what is not there
+                raise MalformedError(
+                    f"{self.folder / HEADERS} is {lacking} bytes shorter than {STATE} says"
+                )
             while size and (part := os.pread(self._descriptor, size, start)):
                 parts.append(part)
                 size, start = size - len(part), start + len(part)
         except OSError as error:
             raise UnavailableError(f"{self.folder / HEADERS} cannot be read: {error}") from error
-        if size:
-            raise MalformedError(
-                f"{self.folder / HEADERS} is {size} bytes shorter than {STATE} says"
-            )
+        if size:  # cut off since
+            raise MalformedError(f"{self.folder / HEADERS} has become shorter")
         return b"".join(parts)
 
 

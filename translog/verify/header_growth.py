@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from translog.bitcoin.chain import PERIOD, Head, check_whole, head_at, heavier
 from translog.bitcoin.checkpoints import Checkpoints
 from translog.bitcoin.claims import RunSource
-from translog.bitcoin.grade import Grade
+from translog.bitcoin.grade import CHECKPOINT_LINKED, Grade
 from translog.bitcoin.header import HEADER_BYTES, PREVIOUS, Header, display_hash, header_hash
 from translog.bitcoin.network import Network
 from translog.errors import ConflictError, HeaderError, MalformedError, UnavailableError
@@ -249,7 +249,9 @@ def _newest_shared(
         found = source.header(height)
         ours = Header(writer.file.read(state, height, 1))
         if found.header == ours:
-            return height, found.grade
+            # Whether ours are tied to a checkpoint is seen when they are used, and not said.
+            tied = found.grade == CHECKPOINT_LINKED
+            return height, source.grade if tied else found.grade
         if height <= floor:
             raise HeaderError(
                 f"{source.name}: block {height} is {found.header}, and here it is {ours}: it is"

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translog.bitcoin.grade import (
-    CHECKPOINT_LINKED,
     OWN_NODE,
     SINGLE_SERVER,
     UNCHECKED,
@@ -18,7 +17,7 @@ from translog.errors import ConflictError, MalformedError, MissingError, Unavail
 from translog.store import headers
 from translog.store.headers import Graded, HeaderFile, HeaderWriter, State, create
 
-GRADES = (UNCHECKED, SINGLE_SERVER, quorum(2), quorum(7), OWN_NODE, CHECKPOINT_LINKED)
+GRADES = (UNCHECKED, SINGLE_SERVER, quorum(2), quorum(7), OWN_NODE)
 TEXT = """translog/headers/v1
 network mainnet
 first 2016

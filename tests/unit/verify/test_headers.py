@@ -178,6 +178,28 @@ def test_a_period_without_its_checkpoint_keeps_its_grade(toy_folder):
         assert source.tip() == 2 * PERIOD - 2
 
 
+def test_no_file_can_say_that_its_headers_are_tied_to_a_checkpoint(toy_folder):
+    points, raw = toy()
+    with HeaderWriter(toy_folder) as writer:
+        extend(writer, points, 0, raw[: 80 * (2 * PERIOD - 1)], SINGLE_SERVER)
+    text = toy_folder / store.STATE
+    text.write_text(text.read_text().replace("single server", "checkpoint-linked"))
+    with kept(toy_folder, points) as source:
+        assert source.header(PERIOD - 1).grade == CHECKPOINT_LINKED
+        assert source.header(PERIOD).grade == UNCHECKED
+
+
+def test_a_count_that_is_no_truth_costs_no_memory(toy_folder):
+    points, raw = toy()
+    with HeaderWriter(toy_folder) as writer:
+        extend(writer, points, 0, raw, SINGLE_SERVER)
+    text = toy_folder / store.STATE
+    count = len(raw) // 80
+    text.write_text(text.read_text().replace(f"count {count}", "count 2000000000"))
+    with kept(toy_folder, points) as source, pytest.raises(MalformedError, match="bytes shorter"):
+        source.tip()
+
+
 @pytest.mark.parametrize("height", [0, 7, PERIOD - 1, PERIOD, 2 * PERIOD - 1])
 def test_below_the_checkpoints_who_wrote_the_file_does_not_matter(toy_folder, height):
     points, raw = toy()
