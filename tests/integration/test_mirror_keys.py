@@ -239,3 +239,18 @@ def test_adding_a_source_again_gives_it_other_keys(
     assert len(mirrored["keys"]) == 2
     elsewhere = adding(mirror, source, url + "/x", KEY)
     cli(*elsewhere, code=3)
+
+
+def test_a_source_that_is_silent_keeps_nothing_back_but_its_own(
+    source: LogDirectory, mirror: LogDirectory, url: str, cli: Cli
+) -> None:
+    at, nobody = str(mirror.path), "http://127.0.0.1:9/bundle.json"
+    cli("mirror", "add", at, "a", nobody, "--key", KEY.public_key.hex(), code=3)
+    cli(*adding(mirror, source, url, KEY))
+    with Client(url) as client:
+        client.post(
+            "add?wait=published", canonical(attestation(KEY, 1)), "application/json", 1 << 20
+        )
+    *lines, error = cli("mirror", "pull", at, code=3)  # "a" is asked first
+    assert sum(line["added"] for line in lines) == 1
+    assert (error["error"]["code"], nobody in error["error"]["detail"]) == ("unavailable", True)

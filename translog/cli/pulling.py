@@ -45,7 +45,11 @@ def pull(output: Output, log: LogDirectory, names: Sequence[str], server: str | 
 
     Args:
         server: where the log is served now, or None: then this process writes to it.
+
+    Raises:
+        TranslogError: a source could not be pulled from; the others were, as far as they can be.
     """
+    errors: list[TranslogError] = []
     with ExitStack() as stack:
         db = stack.enter_context(closing(open_sources(log)))
         wanted = [mirrors.find(db, name) for name in names] or rows.read_sources(db)
@@ -53,9 +57,17 @@ def pull(output: Output, log: LogDirectory, names: Sequence[str], server: str | 
         to = stack.enter_context(opened(server or str(log.path)))
         tally = _Tally(output, log.path / "evidence")
         for source in wanted:
-            with _opened(source) as place:
-                _Pull(source, place, db, editor, to, tally).run()
+            try:
+                with _opened(source) as place:
+                    _Pull(source, place, db, editor, to, tally).run()
+            except TranslogError as error:
+                # Whoever is silent, or lies, keeps nothing back but their own.
+                if errors:
+                    tally.refuse(source, source.place, error.code, str(error))
+                errors.append(error)
     tally.show()
+    if errors:
+        raise errors[0]
     return not tally.failed
 
 
