@@ -1,6 +1,7 @@
 """Metadata are found in files the same here and in a process beside this one."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,9 @@ def much(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     lines[9] = work(9, title_canon_sha256="0" * 64)
     (folder / "lines").write_text("\n".join(lines))
     (folder / "atom").write_text(ATOM)
+    (folder / "when").write_text(re.sub("<updated>.*?</updated>", "<updated>soon</updated>", ATOM))
     assert (folder / "lines").stat().st_size >= MUCH_BYTES
-    return [str(folder / "lines"), str(folder / "atom")]
+    return [str(folder / name) for name in ("lines", "atom", "when")]
 
 
 def all_of(names: list[str]) -> tuple[list[Found], list[tuple[int, int]]]:
@@ -58,7 +60,8 @@ def test_what_another_process_finds_is_what_this_one_does(
     monkeypatch.setattr(metadata, "MUCH_BYTES", 1 << 40)
     here, seen_here = all_of(much)
     assert list(map(shown, found)) == list(map(shown, here))
-    assert len(found) == 301 and sum(isinstance(each.named, Named) for each in found) == 298
+    assert "submitted_at is 'soon'" in str(found[-1].named)
+    assert len(found) == 302 and sum(isinstance(each.named, Named) for each in found) == 298
     assert isinstance(found[8].named, TooLargeError)
     total = sum(Path(name).stat().st_size for name in much)
     assert seen[-1] == seen_here[-1] == (total, total)
