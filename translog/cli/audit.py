@@ -182,7 +182,7 @@ def _show(output: Output, job: Audit, state: AuditState) -> None:
     head = state.checkpoint
     signed = head.log_keys if isinstance(head, CosignedCheckpoint) else ()
     ids = [key.key_id.hex() for key in signed or job.policy.keys_of(head.origin)]
-    new = f"entries {job.start:,} to {state.size:,}, {CHECKED[job.depth]}"
+    new = f"entries {job.start:,} to {state.size - 1:,}, {CHECKED[job.depth]}"
     rows = [
         ("Log", f"{head.origin}, signed by key {', '.join(ids)}"),
         ("Checked", new if job.start < state.size else f"nothing new after {state.size:,} entries"),
