@@ -29,6 +29,7 @@ class Watcher:
     Attributes:
         facts: all that was found, by identity, once each.
         now: POSIX seconds; `turn` moves it on.
+        others: the monitors of logs that this one continues, by origin.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Watcher:
         self.owed: dict[int, Owed] = {}
         self.decisions: dict[int, Decision] = {}
         self.now = NOW
+        self.others: dict[str, Watcher] = {}
 
     def turn(self, seconds: int = 10) -> list[Fact]:
         """Take a turn some seconds later; return the facts that are new."""
@@ -89,9 +91,12 @@ class Watcher:
         return Permits(self.log.origin, self.log.policy, decisions, owed)
 
     def _find(self, prefixes: Sequence[int]) -> list[Mark]:
-        return [mark for mark in self.marks if mark.prefix in prefixes]
+        every = [self, *self.others.values()]
+        return [mark for each in every for mark in each.marks if mark.prefix in prefixes]
 
     def _read_event(self, origin: str, index: int) -> tuple[Event, bytes] | None:
+        if origin != self.log.origin:
+            return self.others[origin]._read_event(origin, index)
         head = self.position.head
         assert head is not None
         taken = take(self.log.fetch, Tile.at(0, index // 256, head.size), depth="hashes")

@@ -23,6 +23,7 @@ from translog.verify.monitor_events import (
     Find,
     Hit,
     Mark,
+    OtherLogError,
     ReadEvent,
     Watch,
     check_anchors,
@@ -40,7 +41,14 @@ from translog.verify.monitor_heads import (
     judge,
     settle,
 )
-from translog.verify.monitor_missing import Asked, missing, silent, unreadable, wrong_head
+from translog.verify.monitor_missing import (
+    Asked,
+    missing,
+    silent,
+    silent_other,
+    unreadable,
+    wrong_head,
+)
 from translog.verify.monitor_permits import Decision, Permits
 from translog.verify.monitor_records import check_bundles
 from translog.verify.state import AuditState
@@ -192,7 +200,7 @@ def _turn(
         position, found = _unreadable(log, position, head, asked, error, now)
         yield Step(position=position, facts=tuple(found))
         return
-    yield Step(position=position.ended("unreadable"))
+    yield Step(position=position.ended("unreadable", "silent-other"))
 
 
 def _unreadable(
@@ -203,6 +211,8 @@ def _unreadable(
     error: TranslogError,
     now: int,
 ) -> Found:
+    if isinstance(error, OtherLogError):
+        return silent_other(log.origin, position, error, now, log.patience)
     trust = Trust(policy=log.policy)
     return unreadable(position, head, asked.last, error, trust, now, log.patience)
 

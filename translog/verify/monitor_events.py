@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from translog.errors import TranslogError
+from translog.errors import TranslogError, UnavailableError
 from translog.formats.tree import consistency_ranges, range_hashes, root
 from translog.pith.event import RECORD_CREATED, Event, restore
 from translog.pith.key import fingerprint_hex
@@ -107,6 +107,14 @@ def marks_of(origin: str, seen: Iterable[Seen]) -> list[Mark]:
     ]
 
 
+class OtherLogError(UnavailableError):
+    """What another log published once cannot be read now: no fault of the log that is followed."""
+
+    def __init__(self, origin: str, error: TranslogError) -> None:
+        super().__init__(str(error))
+        self.origin = origin
+
+
 def contradictions(
     origin: str, seen: Sequence[Seen], find: Find, read_event: ReadEvent, keys: dict[str, bytes]
 ) -> list[Fact]:
@@ -116,7 +124,8 @@ def contradictions(
         keys: the public keys of their signers, by fingerprint.
 
     Raises:
-        TranslogError: an earlier event cannot be read now.
+        OtherLogError: an earlier event, in another log, cannot be read now.
+        TranslogError: one of this log cannot.
     """
     mine = marks_of(origin, seen)
     events = {each.index: each.event for each in seen if each.event is not None}
@@ -131,7 +140,7 @@ def contradictions(
                 continue
             theirs = events.get(other.index) if other.origin == origin else None
             if theirs is None:
-                read = read_event(other.origin, other.index)
+                read = _read(read_event, other, origin)
                 if read is None:
                     facts.append(_gone(origin, event, other))
                     continue
@@ -140,6 +149,15 @@ def contradictions(
             facts += equivocation(origin, theirs, event, keys)
         earlier[mark.prefix].append(mark)
     return facts
+
+
+def _read(read_event: ReadEvent, mark: Mark, origin: str) -> tuple[Event, bytes] | None:
+    try:
+        return read_event(mark.origin, mark.index)
+    except TranslogError as error:
+        if mark.origin == origin:
+            raise
+        raise OtherLogError(mark.origin, error) from error
 
 
 def _gone(origin: str, event: Event, other: Mark) -> Fact:

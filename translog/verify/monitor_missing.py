@@ -12,6 +12,7 @@ from translog.formats.tiles import ENTRIES
 from translog.verify.claims_heads import Withheld
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Owed, Tree
+from translog.verify.monitor_events import OtherLogError
 from translog.verify.monitor_facts import Fact, Position, fact
 from translog.verify.monitor_heads import Found
 
@@ -54,6 +55,21 @@ def silent(origin: str, position: Position, error: TranslogError, now: int, pati
         return position, []
     sentence = f"{origin} has not answered for {now - since} s: {error}"
     return position, [fact("silent", (since,), "warning", sentence)]
+
+
+def silent_other(
+    origin: str, position: Position, error: OtherLogError, now: int, patience: int
+) -> Found:
+    """Take note that a log is not followed on, since one that it continues has not answered."""
+    position = position.lasting("silent-other", now)
+    since = position.conditions["silent-other"]
+    if now - since < patience:
+        return position, []
+    sentence = (
+        f"{origin} is followed no further for {now - since} s: what an event may contradict is in "
+        f"{error.origin}, and cannot be read: {error}"
+    )
+    return position, [fact("silent-other", (error.origin, since), "warning", sentence)]
 
 
 def wrong_head(origin: str, position: Position, error: TranslogError, now: int) -> Found:

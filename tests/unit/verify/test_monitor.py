@@ -563,6 +563,27 @@ def test_a_signer_that_equivocates_is_proved_however_far_apart(log):
     assert monitor.turn() == []
 
 
+def test_a_shard_is_not_blamed_for_the_silence_of_the_log_that_it_continues(log):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    first = watching(log)
+    first.turn()
+    with lying_log([creation(2)], origin="example.com/next") as shard:
+        next_ = watching(shard)
+        next_.turn()
+        next_.others[log.truth.origin] = first
+        first.lets_go_of(fetch=missing)
+        shard.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+        assert next_.turn() == []
+        size = next_.position.size
+        (fact,) = next_.turn(100)
+        assert (fact.kind, fact.evidence) == ("silent-other", None)
+        assert "what an event may contradict is in example.com/log" in fact.sentence
+        assert next_.position.size == size  # it is looked at again
+        first.lets_go_of(fetch=log.fetch("me"))
+        assert kinds(next_.turn()) == ["equivocation"]
+        assert "silent-other" not in next_.position.conditions
+
+
 def test_a_record_created_twice_is_proved_within_one_bundle():
     with lying_log([creation(1), creation(1, created_at="2026-06-02T00:00:00Z")]) as log:
         (fact,) = watching(log).turn()
