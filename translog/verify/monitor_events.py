@@ -136,8 +136,6 @@ def contradictions(
     for mark in mine:
         event = events[mark.index]
         for other in earlier[mark.prefix]:
-            if other == mark:
-                continue
             theirs = events.get(other.index) if other.origin == origin else None
             if theirs is None:
                 read = _read(read_event, other, origin)
