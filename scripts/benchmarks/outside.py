@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks import load
+from scripts.benchmarks import load, memory
 from translog.formats.tiles import FULL, Tile
 from translog.log.directory import LogDirectory
 
@@ -27,12 +27,7 @@ class Server:
 
     def memory_mb(self) -> float:
         """Return the most memory it has had so far, with the processes that check for it."""
-        own = Path(f"/proc/{self.process.pid}")
-        # By thread: each lists what it has started.
-        children = "".join(path.read_text() for path in own.glob("task/*/children")).split()
-        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in (own.name, *children)]
-        peaks = re.findall(r"VmHWM:\s+(\d+) kB", "".join(statuses))
-        return sum(map(int, peaks)) / 1024
+        return sum(memory.peaks_mb(self.process.pid))
 
     def load(self, folder: Path, connections: int, requests: Sequence[bytes]) -> dict[str, Any]:
         """Send requests and return what `load` prints. Anything but 200 is an error."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from scripts.benchmarks import corpus
+from scripts.benchmarks import corpus, memory
 from tests.simulators import events
 from tests.simulators.payloads import attested, cited, erratum, replicated, stored
 from translog.formats.canonical import canonical
@@ -62,10 +62,14 @@ def _mint(folder: Path, log: LogDirectory) -> _Run:
     key = ["--key", str(folder / "registry.key"), "--signer-id", events.SIGNER_ID]
     command = [sys.executable, "-m", "translog", "mint", str(log.path), "works.ndjson", *key]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    with memory.Watched(process.pid) as watched:
+        status = process.wait()
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status:
+        raise RuntimeError(f"mint ended with {status}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return _Run(seconds, cpu, after.ru_maxrss / 1024)  # of the largest process so far
+    return _Run(seconds, cpu, watched.mb)
 
 
 def _metadata(number: int) -> bytes:

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
-from scripts.benchmarks import inside
+from scripts.benchmarks import inside, memory
 from tests.simulators import events
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, sign_checkpoint
@@ -286,13 +286,13 @@ def monitor_memory(folder: Path, size: int) -> dict[str, float]:
             [*command, str(_config(place, url, 1, 10))], stdout=subprocess.PIPE
         )
         assert process.stdout is not None
-        alerts = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        with memory.Watched(process.pid) as watched:
+            alerts = process.stdout.read()
+            process.wait()
         seconds = time.perf_counter() - start
     if process.returncode or alerts:
         raise RuntimeError(f"monitor ended with {process.returncode}: {alerts[:500]!r}")
-    return {"mb": usage.ru_maxrss / 1024, "per_second": size / seconds}
+    return {"mb": watched.mb, "per_second": size / seconds}
 
 
 def many_logs(folder: Path, count: int, rounds: int, interval: int = 10) -> dict[str, float]:
@@ -309,6 +309,7 @@ def many_logs(folder: Path, count: int, rounds: int, interval: int = 10) -> dict
             before = _metrics(port)
             time.sleep(rounds * interval)
             after = _metrics(port)
+            mb = sum(memory.peaks_mb(process.pid))
         finally:
             process.terminate()
             _, _, usage = os.wait4(process.pid, 0)
@@ -319,7 +320,7 @@ def many_logs(folder: Path, count: int, rounds: int, interval: int = 10) -> dict
         "turns_of_due": took["turns_total"] / (count * rounds),
         "late": took["late_turns_total"],
         "cores": (usage.ru_utime + usage.ru_stime) / total,
-        "mb": usage.ru_maxrss / 1024,
+        "mb": mb,
         "alerts": after["alerts"],
     }
 
