@@ -272,10 +272,10 @@ def write_checkpoint(db: sqlite3.Connection, size: int, note: bytes, now: int) -
         ConflictError: another note was signed at this size.
     """
     db.execute(
-        "INSERT INTO checkpoint VALUES (?1, ?2, max(?3, ifnull("
-        "(SELECT signed_at FROM checkpoint WHERE size < ?1 ORDER BY size DESC LIMIT 1), 0)))"
+        "INSERT INTO checkpoint VALUES (:size, :note, max(:now, ifnull("
+        "(SELECT signed_at FROM checkpoint WHERE size < :size ORDER BY size DESC LIMIT 1), 0)))"
         " ON CONFLICT (size) DO NOTHING",
-        (size, note, now),
+        {"size": size, "note": note, "now": now},
     )
     (kept,) = db.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
     if kept != note:
