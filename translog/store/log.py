@@ -14,9 +14,9 @@ from translog.formats.tiles import FULL, HEIGHT, Tile, holder, inside
 from translog.formats.tree import Levels, Node
 from translog.store.bodies import DICTIONARY
 
+MAX_TIME = 253_402_300_799  # the last second of the year 9999, the last that can be written
 # A tile is stored as four rows of 64 hashes: seven of those fill a page, and a whole tile would
 # leave half of one empty. The key is level << 56 | number of the row in its level.
-MAX_TIME = 253_402_300_799  # the last second of the year 9999, the last that can be written
 LEVEL_SHIFT = 56
 ROW_HASHES = 64
 ROW_BYTES = ROW_HASHES * HASH_BYTES
