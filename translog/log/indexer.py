@@ -134,10 +134,10 @@ def _main(log_directory: LogDirectory) -> None:
         closing(directory.open_reader(log_directory)) as db,
         search.open_writer(log_directory.search) as index,
     ):
-        with translated(log_directory.search):
+        with translated(log_directory.search, search.REMEDY):
             add_titles(db, index)
         for _ in sys.stdin.buffer:
-            with translated(log_directory.search):
+            with translated(log_directory.search, search.REMEDY):
                 catch_up(db, index, log_directory.origin)
             sys.stdout.buffer.write(b"\n")
             sys.stdout.buffer.flush()

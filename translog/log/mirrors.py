@@ -129,7 +129,7 @@ def hold(
     Args:
         position: how much of the source's log is done with; less than before changes nothing.
     """
-    with transaction(db):
+    with transaction(db, rows.SCHEMA.remedy):
         for pulled in batch:
             if pulled.dropped:
                 raise ValueError("what lacks events never takes the place of what has them")
@@ -144,7 +144,7 @@ def add(db: Connection, source: Source) -> None:
     Raises:
         ConflictError: there is one of that name at another place, or another log.
     """
-    with transaction(db):
+    with transaction(db, rows.SCHEMA.remedy):
         for each in rows.read_sources(db):
             if each.name != source.name:
                 continue

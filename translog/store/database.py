@@ -22,7 +22,6 @@ CHECKPOINT_PAGES = 2_048  # 32 MB of write-ahead log before it is folded back
 BUSY_SECONDS = 30.0
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-DAMAGED = "the file is damaged: `translog fsck` says more; put back a backup, docs/operating.md"
 
 Connection = sqlite3.Connection
 """Under this name, what only passes a connection on need not know SQLite."""
@@ -53,7 +52,7 @@ def open_reader(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
     # Not mode=ro: a reader of a WAL database writes its -shm file. Where nobody can write one, and
     # no -wal is left over, nobody writes to the log either: the file is all there is.
     settled = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    with _opening(path, "ro&immutable=1" if settled else "rw") as connection:
+    with _opening(path, "ro&immutable=1" if settled else "rw", schema) as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = -{READER_CACHE_BYTES // 1024}")
         _require_current(connection, path, schema)
@@ -61,7 +60,7 @@ def open_reader(path: Path, schema: Schema = LOG_SCHEMA) -> sqlite3.Connection:
 
 
 def _open(path: Path, mode: str, schema: Schema, *, migrate: bool = True) -> sqlite3.Connection:
-    with _opening(path, mode) as connection:
+    with _opening(path, mode, schema) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -74,9 +73,9 @@ def _open(path: Path, mode: str, schema: Schema, *, migrate: bool = True) -> sql
 
 
 @contextmanager
-def _opening(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+def _opening(path: Path, mode: str, schema: Schema) -> Iterator[sqlite3.Connection]:
     """Connect, and let go again if the block finds that it is not to be used."""
-    with translated(path):
+    with translated(path, schema.remedy):
         connection = _connect(path, mode)
         try:
             yield connection
@@ -122,21 +121,21 @@ def _require_current(connection: sqlite3.Connection, path: Path, schema: Schema)
     noun = schema.noun
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not tables:
-        raise MalformedError(f"{path} is empty, and no {noun}: put a backup's back in its place")
+        raise MalformedError(f"{path} is empty, and no {noun}: {schema.remedy}")
     if not has_any(connection, schema):
         raise MalformedError(f"{path} is a database of something else, and no {noun}")
     raise MalformedError(f"{path} is not a {noun} of this version: start its server once")
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, remedy: str = LOG_SCHEMA.remedy) -> Iterator[None]:
     """Run the block as one durable transaction, alone: all of it is on disk, or none of it is.
 
     Raises:
         UnavailableError: the disk or another writer is in the way; nothing has changed. After
             a failed commit that is SQLite's promise to whoever opens the database next.
     """
-    with translated("database"):
+    with translated("database", remedy):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -160,12 +159,17 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def translated(what: object) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
+def translated(what: object, remedy: str = LOG_SCHEMA.remedy) -> Iterator[None]:
+    """Turn SQLite's errors into ours.
+
+    Args:
+        what: the database, for people.
+        remedy: what helps when it is damaged: its schema's.
+    """
     try:
         yield
     except sqlite3.Error as error:
-        advice = f" ({DAMAGED})" if is_damage(error) else ""
+        advice = f" (the file is damaged: {remedy})" if is_damage(error) else ""
         raise UnavailableError(f"{what}: {error}{advice}") from error
 
 

@@ -7,11 +7,13 @@ next pull, and forget what a source has served; nothing in the log.
 import json
 import sqlite3
 import zlib
+from functools import partial
 from typing import NamedTuple
 
 from translog.errors import MalformedError
 from translog.formats.canonical import parse
 from translog.pith.bundle import MAX_BUNDLE_BYTES
+from translog.store.database import translated
 from translog.store.schema import Schema, making
 
 FILE = "mirrors.db"
@@ -49,8 +51,13 @@ TABLES = (
 
 
 SCHEMA = Schema(
-    "database of mirrored sources", "translog_mirrors", {"0001_mirrors": making(*TABLES)}
+    "database of mirrored sources",
+    "translog_mirrors",
+    {"0001_mirrors": making(*TABLES)},
+    "put a copy in its place, or remove it and add the sources again: docs/operating.md",
 )
+
+_reading = partial(translated, FILE, SCHEMA.remedy)
 
 
 class Source(NamedTuple):
@@ -77,9 +84,11 @@ class Source(NamedTuple):
 
 def read_sources(db: sqlite3.Connection) -> list[Source]:
     """Return every source, by name."""
-    rows = db.execute(
-        "SELECT name, place, log_key, keys, position, added_at, pulled_at FROM source ORDER BY name"
-    )
+    with _reading():
+        rows = db.execute(
+            "SELECT name, place, log_key, keys, position, added_at, pulled_at FROM source"
+            " ORDER BY name"
+        ).fetchall()
     return [
         Source(name, place, log_key, _keys(keys), position, added_at, pulled_at)
         for name, place, log_key, keys, position, added_at, pulled_at in rows
@@ -114,9 +123,10 @@ def read_held(db: sqlite3.Connection, name: str, pith_number: str) -> bytes | No
     Raises:
         MalformedError: the row is damaged.
     """
-    row = db.execute(
-        "SELECT bundle FROM held WHERE name = ? AND pith_number = ?", (name, pith_number)
-    ).fetchone()
+    with _reading():
+        row = db.execute(
+            "SELECT bundle FROM held WHERE name = ? AND pith_number = ?", (name, pith_number)
+        ).fetchone()
     return None if row is None else _unpack(row[0])
 
 
@@ -132,22 +142,27 @@ def write_held(
 
 def count_held(db: sqlite3.Connection, name: str) -> int:
     """Return how many records a source has given us."""
-    (count,) = db.execute("SELECT count(*) FROM held WHERE name = ?", (name,)).fetchone()
+    with _reading():
+        (count,) = db.execute("SELECT count(*) FROM held WHERE name = ?", (name,)).fetchone()
     return int(count)
 
 
 def read_stalest(db: sqlite3.Connection, name: str, limit: int) -> list[str]:
     """Return the records of a source that were longest not looked at."""
-    rows = db.execute(
-        "SELECT pith_number FROM held WHERE name = ? ORDER BY pulled_at, pith_number LIMIT ?",
-        (name, limit),
-    )
+    with _reading():
+        rows = db.execute(
+            "SELECT pith_number FROM held WHERE name = ? ORDER BY pulled_at, pith_number LIMIT ?",
+            (name, limit),
+        ).fetchall()
     return [number for (number,) in rows]
 
 
 def read_holders(db: sqlite3.Connection, pith_number: str) -> list[bytes]:
     """Return the bundles that sources served of one record, by the sources' names."""
-    rows = db.execute("SELECT bundle FROM held WHERE pith_number = ? ORDER BY name", (pith_number,))
+    with _reading():
+        rows = db.execute(
+            "SELECT bundle FROM held WHERE pith_number = ? ORDER BY name", (pith_number,)
+        ).fetchall()
     return [_unpack(bundle) for (bundle,) in rows]
 
 

@@ -19,11 +19,13 @@ class Schema(NamedTuple):
         noun: for people.
         name: under which its steps are recorded.
         steps: in order, by name. Each commits together with the record of itself.
+        remedy: what helps when its file is damaged or empty.
     """
 
     noun: str
     name: str
     steps: Mapping[str, Step]
+    remedy: str
 
 
 def making(*statements: str) -> Step:

@@ -20,6 +20,8 @@ SCHEMA_VERSION = 1  # another is thrown away, and made again
 PAGE_BYTES = 16_384
 BUSY_SECONDS = 10.0
 CANDIDATES = 500  # of a search by words: the newest, among which the best are looked for
+# Whoever reads the index reads the log with it: which of them is damaged is not known.
+REMEDY = "remove it, and the server makes it again; if that changes nothing, `translog fsck`"
 
 
 class NoIndexError(MissingError):
@@ -123,7 +125,7 @@ def open_writer(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         UnavailableError: the disk is in the way, or another process writes to it.
     """
-    with translated(path):
+    with translated(path, REMEDY):
         try:
             connection = _writable(path)
         except sqlite3.DatabaseError as error:
@@ -146,7 +148,7 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not path.is_file():
         raise NoIndexError(f"{path.name} is not there yet: it is made from the log")
-    with translated(path), closing(_connect(path, "rw")) as connection:
+    with translated(path, REMEDY), closing(_connect(path, "rw")) as connection:
         connection.execute("PRAGMA query_only = ON")
         if _version(connection) != SCHEMA_VERSION:
             raise NoIndexError(f"{path.name} is not made yet: it is made from the log")

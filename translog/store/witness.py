@@ -7,6 +7,7 @@ fork.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple, Self
 
@@ -57,7 +58,15 @@ TABLES = (
 )
 
 
-SCHEMA = Schema("witness", "translog_witness", {"0001_witness": making(*TABLES)})
+SCHEMA = Schema(
+    "witness",
+    "translog_witness",
+    {"0001_witness": making(*TABLES)},
+    # A copy would not know what was cosigned since, and would have us cosign the opposite.
+    "no copy may take its place: begin again with new keys and a new name, docs/operating.md",
+)
+
+_reading = partial(database.translated, "database", SCHEMA.remedy)
 
 
 class Kept(NamedTuple):
@@ -85,19 +94,19 @@ class Records:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block as one durable transaction: see `database.transaction`."""
-        with database.transaction(self._db):
+        with database.transaction(self._db, SCHEMA.remedy):
             yield
 
     @property
     def version(self) -> int:
         """A number that changes when somebody else has written."""
-        with database.translated("database"):
+        with _reading():
             found: int = self._db.execute("PRAGMA data_version").fetchone()[0]
         return found
 
     def read(self, origin: str) -> Witnessed:
         """Return what was cosigned last of a log; NEVER for one that is not known, too."""
-        with database.translated("database"):
+        with _reading():
             row = self._db.execute(
                 "SELECT size, root, time, note FROM witnessed WHERE origin = ?", (origin,)
             ).fetchone()
@@ -105,7 +114,7 @@ class Records:
 
     def read_note(self, origin_sha256: bytes) -> bytes:
         """Return the note that was cosigned last of the log with that hash; empty for none."""
-        with database.translated("database"):
+        with _reading():
             row = self._db.execute(
                 "SELECT note FROM witnessed WHERE origin_sha256 = ?", (origin_sha256,)
             ).fetchone()
@@ -162,7 +171,7 @@ class Records:
 
     def read_keys(self) -> list[tuple[str, str]]:
         """Return (origin, vkey) for every key, in order."""
-        with database.translated("database"):
+        with _reading():
             return self._db.execute(
                 "SELECT origin, vkey FROM witnessed_key ORDER BY origin, vkey"
             ).fetchall()
@@ -176,7 +185,7 @@ class Records:
 
     def read_all(self) -> list[tuple[str, Witnessed]]:
         """Return every log that was ever added, and what was cosigned last of it, in order."""
-        with database.translated("database"):
+        with _reading():
             rows = self._db.execute(
                 "SELECT origin, size, root, time, note FROM witnessed ORDER BY origin"
             ).fetchall()
@@ -184,7 +193,7 @@ class Records:
 
     def read_inconsistencies(self) -> list[Kept]:
         """Return what contradicts, oldest first."""
-        with database.translated("database"):
+        with _reading():
             rows = self._db.execute(
                 "SELECT kind, origin, size, root, found, cosigned, proof, kept_at"
                 " FROM inconsistency ORDER BY one"

@@ -245,7 +245,9 @@ def test_an_index_that_is_damaged_or_of_another_version_is_made_again(log: Index
     log.add(created(1))
     log.catch_up()
     log.log.search.write_bytes(b"no database" * 4_000)
-    with pytest.raises(UnavailableError, match="is damaged"):
+    with pytest.raises(
+        UnavailableError, match="is damaged: remove it, and the server makes it again"
+    ):
         log.records()
     assert log.catch_up() == 1
     assert len(log.records()) == 1

@@ -1,15 +1,20 @@
 """A database is opened as what it is, and a transaction happens or does not."""
 
+import re
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
-from translog.store import database, witness
+from translog.log.mirrors import add as add_source
+from translog.store import database, follower, mirrors, witness
 from translog.store.database import create, open_editor, open_reader, open_writer, transaction
 from translog.store.log import Identity, read_head, read_identity, write_identity
+from translog.store.log_schema import LOG_SCHEMA
+from translog.store.schema import Schema
 
 IDENTITY = Identity("example.com/log", bytes(32))
 
@@ -54,9 +59,98 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     for opened in (open_writer, open_editor, open_reader):
         with pytest.raises(
             UnavailableError,
-            match=r"file is not a database \(the file is damaged: `translog fsck` says more",
+            match=r"file is not a database \(the file is damaged: put a backup in its place",
         ):
             opened(path)
+
+
+KINDS = pytest.mark.parametrize(
+    ("schema", "remedy"),
+    [
+        (LOG_SCHEMA, "put a backup in its place, .*`translog fsck`"),
+        (mirrors.SCHEMA, "put a copy in its place, or remove it and add the sources again"),
+        (follower.SCHEMA, "put a copy in its place, or remove it and the monitor begins anew"),
+        (witness.SCHEMA, "no copy may take its place: begin again with new keys"),
+    ],
+)
+
+
+@KINDS
+def test_what_helps_a_damaged_database_is_told_for_its_kind(
+    tmp_path: Path, schema: Schema, remedy: str
+) -> None:
+    path = tmp_path / "some.db"
+    for content, error in [(b"not a database " * 2000, UnavailableError), (b"", MalformedError)]:
+        path.write_bytes(content)
+        for opened in (open_editor, open_reader):
+            with pytest.raises(error, match=remedy):
+                opened(path, schema)
+
+
+def damage(path: Path) -> None:
+    """Change the first page of each table and index on disk, but of what tells the version."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = db.execute(
+            "SELECT rootpage FROM sqlite_master"
+            " WHERE rootpage > 0 AND tbl_name != '_sqlite_migrations'"
+        ).fetchall()
+    raw = bytearray(path.read_bytes())
+    for (page,) in pages:
+        raw[(page - 1) * database.PAGE_BYTES] ^= 0xFF  # the kind of the page
+    path.write_bytes(raw)
+
+
+def ask_mirrors(path: Path) -> Iterator[Callable[[], object]]:
+    with closing(open_writer(path, mirrors.SCHEMA)) as db:
+        source = mirrors.Source("a", "https://a.example", "", (), 0, 1, None)
+        yield lambda: mirrors.read_held(db, "a", "pith:…")
+        yield lambda: mirrors.count_held(db, "a")
+        yield lambda: mirrors.read_stalest(db, "a", 9)
+        yield lambda: mirrors.read_holders(db, "pith:…")
+        yield lambda: mirrors.read_sources(db)
+        yield lambda: add_source(db, source)
+
+
+def ask_witness(path: Path) -> Iterator[Callable[[], object]]:
+    with closing(witness.Records(open_writer(path, witness.SCHEMA))) as records:
+        yield lambda: records.read("example.com/log")
+        yield lambda: records.read_note(bytes(32))
+        yield records.read_keys
+        yield records.read_all
+        yield records.read_inconsistencies
+
+        def change() -> None:
+            with records.transaction():
+                records.add_key("example.com/log", "vkey")
+
+        yield change
+
+
+def ask_follower(path: Path) -> Iterator[Callable[[], object]]:
+    with follower.Follower(path) as store:
+        yield lambda: store.add("example.com/log")
+        yield store.counts
+        yield store.alerts
+
+
+@pytest.mark.parametrize(
+    ("schema", "asked"),
+    [
+        (mirrors.SCHEMA, ask_mirrors),
+        (witness.SCHEMA, ask_witness),
+        (follower.SCHEMA, ask_follower),
+    ],
+)
+def test_what_helps_is_told_too_where_damage_is_found_later(
+    tmp_path: Path, schema: Schema, asked: Callable[[Path], Iterator[Callable[[], object]]]
+) -> None:
+    path = tmp_path / "some.db"
+    create(path, schema).close()
+    damage(path)
+    for question in asked(path):
+        with pytest.raises(UnavailableError, match=re.escape(schema.remedy)):
+            question()
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
