@@ -90,7 +90,7 @@ class Health:
         """GET /readyz: events are taken and heads are signed."""
         trouble = self._trouble()
         if trouble is not None:
-            raise LateError(trouble)
+            raise LateError(trouble) from self._writer.stopped
         value: dict[str, object] = {
             "ready": True,
             "size": self._publishing.checkpoint.size,
@@ -118,7 +118,8 @@ class Health:
 
     def _trouble(self) -> str | None:
         if self._writer.stopped is not None:
-            return "the log takes no more events until it is opened again: its disk failed"
+            # The reason, which may be the disk's, is the operator's.
+            return "no events are taken until the server is started again; its own log says why"
         if self._publishing.failed is not None:
             return "the last turn of the publisher failed"
         quorum = self._writer.quorum

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import orjson
 
 from translog.errors import TranslogError
+from translog.server.errors import LateError
 
 LOGGER = logging.getLogger("translog.server")
 SECONDS_BETWEEN_COMPLAINTS = 1.0
@@ -63,4 +64,6 @@ class Complaints:
         now = self._steady()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_COMPLAINTS
-            LOGGER.error("%s: %s", error.code, error)
+            # What a stranger may read of it can have a reason that only its operator reads.
+            reason = str(error.__cause__ or "") if isinstance(error, LateError) else ""
+            LOGGER.error("%s: %s%s", error.code, error, reason and f": {reason}")

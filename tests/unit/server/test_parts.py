@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -287,12 +289,33 @@ def test_a_server_whose_disk_failed_is_not_ready(
     monkeypatch.setattr("translog.store.log.append", failing)
     response = log.add(created(1))
     assert (response.status, response.json["code"]) == (503, "unavailable")
-    assert "its disk failed" in log.get("/readyz").json["detail"]
+    assert "until the server is started again" in log.get("/readyz").json["detail"]
     assert metric(log, "translog_ready") == 0
     monkeypatch.undo()
     assert log.add(created(1)).status == 503  # until it is opened again
     assert log.size == 0
     assert log.get("/checkpoint").status == 200
+
+
+def test_a_server_beside_which_another_process_wrote_says_so_to_its_operator(
+    log: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(log.log.database)) as db, db:
+        head = db.execute("SELECT size, root FROM head").fetchone()
+        db.execute("UPDATE head SET size = 7")
+    assert log.add(created(1)).status == 503
+    log.time += 2
+    caplog.clear()
+    response = log.get("/readyz")
+    assert response.status == 503
+    assert response.json["detail"] == (
+        "no events are taken until the server is started again; its own log says why"
+    )
+    (told,) = caplog.messages
+    assert told == f"unavailable: {response.json['detail']}: {log.writer.stopped}"
+    assert "log is at size 7, want 0: another process wrote to it" in told
+    with closing(sqlite3.connect(log.log.database)) as db, db:
+        db.execute("UPDATE head SET size = ?, root = ?", head)
 
 
 def test_a_publisher_with_a_bug_stops_adding_and_not_the_server(
