@@ -14,6 +14,7 @@ from translog import __version__
 from translog.cli.exits import OK, READER_GONE, STOPPED, USAGE, exit_code
 from translog.cli.output import Output
 from translog.errors import TranslogError, UnavailableError
+from translog.store.files import why
 
 # In the order in which they are wanted. Each module has a command of its own name.
 COMMANDS = (
@@ -104,6 +105,8 @@ def run(arguments: list[str]) -> int:
         output.error(error.code, str(error))
         return exit_code(error)
     except OSError as error:
-        output.error(UnavailableError.code, str(error))
+        # Python calls it [Errno 13] Permission denied: 'log/log.db'.
+        where = "" if error.filename is None else f"{error.filename}: "
+        output.error(UnavailableError.code, f"{where}{why(error)}")
         return exit_code(UnavailableError())
     return code if isinstance(code, int) else OK

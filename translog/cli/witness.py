@@ -248,7 +248,7 @@ def evidence(output: Output, directory: Path, out: Path) -> None:
         made = Evidence.make(claim, Trust(policy=Policy().trusting(keys)))
         name = f"{monitoring_path(found.origin)[:16]}-{found.size}-{found.root.hex()[:16]}.json"
         path = out / name
-        _make_folder(out)
+        files.make_folder(out)
         files.write_atomically(path, made.encode())
         written.append(str(path))
     output.result(
@@ -284,13 +284,6 @@ def serve(directory: Path, listen: tuple[str, int]) -> None:
         ) from error
     host, port = listen
     run(place, host, port)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be made: {error}") from error
 
 
 def _time(seconds: int) -> str:

@@ -62,7 +62,7 @@ def backup(directory: LogDirectory, out: Path, progress: Callable[[int, int], No
         (out / PART).replace(out / DATABASE)
         files.sync_folder(out)
     except OSError as error:
-        raise UnavailableError(f"{out / DATABASE} cannot be written: {error}") from error
+        raise UnavailableError(f"{out / DATABASE} cannot be written: {files.why(error)}") from error
     return BackedUp(
         size=size,
         signed_size=None if head is None else head.size,
@@ -77,7 +77,7 @@ def _make_empty(out: Path) -> None:
         (out / f"{PART}-journal").unlink(missing_ok=True)
         found = next(out.iterdir(), None)
     except OSError as error:
-        raise UnavailableError(f"{out} cannot be written: {error}") from error
+        raise UnavailableError(f"{out} cannot be written: {files.why(error)}") from error
     if found is not None:
         raise ConflictError(f"{out} is not empty: each backup wants a directory of its own")
 

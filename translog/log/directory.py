@@ -23,7 +23,7 @@ from translog.formats.note import NoteSigner, Verifier
 from translog.log import registry
 from translog.store import database, keys, log
 from translog.store.database import Connection
-from translog.store.files import Lock, sync_folder
+from translog.store.files import Lock, sync_folder, why
 from translog.store.log import Identity
 
 DATABASE = "log.db"
@@ -136,7 +136,7 @@ def create(path: Path, origin: str, now: int) -> LogDirectory:
             path.mkdir(parents=True)
             sync_folder(path.parent)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be made: {error}") from error
+        raise UnavailableError(f"{path} cannot be made: {why(error)}") from error
     with closing(Lock(path / LOCK)):
         for name in (DATABASE, KEY, SIGNED_HEAD):
             if (path / name).exists():

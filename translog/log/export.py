@@ -224,14 +224,14 @@ class _Writer:
     def write(self, path: str, content: bytes) -> None:
         target = self._out / path
         if target.parent not in self._made:
-            _make_folder(target.parent)
+            files.make_folder(target.parent)
             self._made.add(target.parent)
         new = target.with_name(f".{target.name}.new")
         try:
             new.write_bytes(content)
             new.replace(target)
         except OSError as error:
-            raise UnavailableError(f"{target} cannot be written: {error}") from error
+            raise UnavailableError(f"{target} cannot be written: {files.why(error)}") from error
         self.count += 1
 
     def write_changed(self, path: str, content: bytes) -> None:
@@ -239,10 +239,3 @@ class _Writer:
         target = self._out / path
         if not target.is_file() or target.read_bytes() != content:
             self.write(path, content)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be made: {error}") from error

@@ -14,6 +14,11 @@ PRIVATE = 0o600
 LOG_ADVICE = "a log has one writer; add through its server's URL, or stop it first"
 
 
+def why(error: OSError) -> str:
+    """Return what the system says, without its number and the name that the message has already."""
+    return error.strerror or str(error)
+
+
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace the file: after a crash it holds the old content or the new, and nothing else.
 
@@ -31,7 +36,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         new.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be written: {error}") from error
+        raise UnavailableError(f"{path} cannot be written: {why(error)}") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -43,7 +48,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UnavailableError(f"{folder} cannot be made: {error}") from error
+        raise UnavailableError(f"{folder} cannot be made: {why(error)}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,8 +65,13 @@ def write_private(path: Path, content: bytes) -> None:
 
     Raises:
         ConflictError: there is a file of that name: a key is never overwritten.
+        UnavailableError: as `write_atomically`.
     """
-    if path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {why(error)}") from error
+    if exists:
         raise ConflictError(f"{path} exists already, and a private key is never overwritten")
     write_atomically(path, content, mode=PRIVATE)
 
@@ -79,7 +89,7 @@ def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     except FileNotFoundError as error:
         raise MissingError(f"{path}: there is no such file") from error
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be read: {error}") from error
+        raise UnavailableError(f"{path} cannot be read: {why(error)}") from error
     if len(content) > limit:
         raise UnavailableError(f"{path} has more than {limit} bytes")
     return content
@@ -113,7 +123,7 @@ def read_private(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise MissingError(f"{path}: there is no such file") from error
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be read: {error}") from error
+        raise UnavailableError(f"{path} cannot be read: {why(error)}") from error
     if mode & 0o077:
         raise UnavailableError(
             f"{path} has mode {mode:04o}, want {PRIVATE:04o}: others may have read this private key"
@@ -132,7 +142,7 @@ class Lock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UnavailableError(f"{path} cannot be opened: {error}") from error
+            raise UnavailableError(f"{path} cannot be opened: {why(error)}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -143,7 +153,7 @@ class Lock:
             ) from error
         except OSError as error:  # a file system without locks
             os.close(self._descriptor)
-            raise UnavailableError(f"{path} cannot be locked: {error}") from error
+            raise UnavailableError(f"{path} cannot be locked: {why(error)}") from error
         with suppress(OSError):  # a full disk: the name is only for the message above
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -20,7 +20,7 @@ from translog.bitcoin.header import HEADER_BYTES, MAX_HEIGHT
 from translog.bitcoin.network import Network, network_named
 from translog.errors import ConflictError, MalformedError, MissingError, UnavailableError
 from translog.formats.strict import parse_decimal
-from translog.store.files import Lock, read, sync_folder, write_atomically
+from translog.store.files import Lock, read, sync_folder, why, write_atomically
 
 HEADERS = "headers.bin"
 STATE = "headers.txt"
@@ -142,7 +142,7 @@ class HeaderFile:
         try:
             self._descriptor = os.open(folder / HEADERS, os.O_RDONLY)
         except OSError as error:
-            raise UnavailableError(f"{folder / HEADERS} cannot be read: {error}") from error
+            raise UnavailableError(f"{folder / HEADERS} cannot be read: {why(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -190,7 +190,9 @@ class HeaderFile:
                 parts.append(part)
                 size, start = size - len(part), start + len(part)
         except OSError as error:
-            raise UnavailableError(f"{self.folder / HEADERS} cannot be read: {error}") from error
+            raise UnavailableError(
+                f"{self.folder / HEADERS} cannot be read: {why(error)}"
+            ) from error
         if size:  # cut off since
             raise MalformedError(f"{self.folder / HEADERS} has become shorter")
         return b"".join(parts)
@@ -246,7 +248,7 @@ class HeaderWriter:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise UnavailableError(f"{path} cannot be written: {error}") from error
+            raise UnavailableError(f"{path} cannot be written: {why(error)}") from error
         end = self.state.end
         self.grade(end, end + len(raw) // HEADER_BYTES, grade)
 
@@ -285,6 +287,6 @@ def create(folder: Path, network: Network, first: int) -> None:
         (folder / HEADERS).touch()
         sync_folder(folder)
     except OSError as error:
-        raise UnavailableError(f"{folder} cannot be written: {error}") from error
+        raise UnavailableError(f"{folder} cannot be written: {why(error)}") from error
     state = State(network=network, first=first, count=0, grades=())
     write_atomically(folder / STATE, str(state).encode())

@@ -13,7 +13,7 @@ from pathlib import Path
 from translog.errors import ConflictError, MalformedError, MissingError, UnavailableError
 from translog.formats.cosignature import CosigningKey
 from translog.store import database
-from translog.store.files import Lock, sync_folder
+from translog.store.files import Lock, sync_folder, why
 from translog.store.keys import make_cosigning_key, read_cosigning_key, write_cosigning_key
 from translog.store.witness import SCHEMA, Records
 
@@ -98,7 +98,7 @@ def create(path: Path, name: str, seeds: Mapping[int, bytes]) -> WitnessDirector
             path.mkdir(parents=True)
             sync_folder(path.parent)
     except OSError as error:
-        raise UnavailableError(f"{path} cannot be made: {error}") from error
+        raise UnavailableError(f"{path} cannot be made: {why(error)}") from error
     made = WitnessDirectory(path=path)
     with made.locked():
         there = [*path.glob(KEYS), *path.glob(DATABASE)]

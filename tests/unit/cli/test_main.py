@@ -130,7 +130,26 @@ def test_an_error_of_the_disk_is_the_environment(
     file = tmp_path / "file"
     file.write_bytes(b"")
     assert run(["init", str(file / "log"), "--origin", "example.com/log"]) == 3
-    assert "cannot be made: [Errno 20]" in capsys.readouterr().err
+    assert "cannot be made: Not a directory" in capsys.readouterr().err
+
+
+def test_an_error_that_nobody_expected_of_the_disk_names_the_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "log/log.db")
+
+    monkeypatch.setattr(main.translog, "main", closed)
+    assert run(["fsck", "log"]) == 3
+    assert capsys.readouterr().err == "translog: log/log.db: Permission denied\n"
+
+
+def test_a_key_is_not_made_where_there_may_be_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / ("k" * 300)
+    assert run(["keys", "generate", str(path), "--name", "example.org"]) == 3
+    assert capsys.readouterr().err == f"translog: {path} cannot be written: File name too long\n"
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
