@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from translog.errors import MalformedError, TooLargeError
 from translog.formats import canonical
+from translog.formats.strict import kind
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES
 
@@ -64,7 +65,7 @@ def _items(raw: bytes, where: str) -> Iterator[Item]:
     try:
         value = canonical.parse(raw, limit=MAX_BUNDLE_BYTES)
         if type(value) is not dict:
-            raise MalformedError(f"json: has a {type(value).__name__}, want an object")
+            raise MalformedError(f"json: has {kind(value)}, want an object")
         if "bundle_type" not in value:
             yield Item(where, _event(value))
             return

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from translog.errors import MalformedError, TooLargeError
+from translog.formats.strict import kind
 
 MAX_DEPTH = 64  # arrays and objects inside each other; `[]` is one deep
 INTEGERS = range(-(2**63), 2**63)
@@ -116,7 +117,7 @@ def parse_apart(raw: bytes, *, limit: int, apart: Set[str], depth: int = MAX_DEP
                 return Apart(value, rest, exact)
     value = _decide(raw, value, depth)
     if type(value) is not dict:
-        raise MalformedError(f"json: has a {type(value).__name__}, want an object")
+        raise MalformedError(f"json: has {kind(value)}, want an object")
     return Apart(value, canonical_without(value, apart), exact)
 
 

@@ -14,6 +14,8 @@ MAX_SIZE = 2**63 - 1
 
 MAX_DECIMAL_DIGITS = len(str(MAX_SIZE))
 
+_KINDS = {type(None): "null", str: "a string", list: "an array", dict: "an object"}
+
 
 def parse_decimal(text: str, what: str) -> int:
     """Read a number from 0 to MAX_SIZE in ASCII digits, without sign or leading zeros.
@@ -60,6 +62,15 @@ def is_size(number: object) -> bool:
 
 def shown(found: object) -> str:
     """Return `found` for a message, cut short. Never fails: `repr` does, on huge integers."""
+    if found is None or isinstance(found, bool):
+        return kind(found)
     if isinstance(found, int) and found.bit_length() > 128:
         return f"a number of {found.bit_length()} bits"
     return repr(found)[:40]
+
+
+def kind(found: object) -> str:
+    """Return what `found`, out of parsed JSON, is called there, for a message that says no more."""
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return _KINDS.get(type(found), "a number")

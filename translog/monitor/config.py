@@ -24,6 +24,13 @@ MAX_LOGS = 10_000
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _LISTEN = re.compile(r"(127\.[0-9.]{5,11}|[0-9A-Za-z.-]{1,253}):([0-9]{1,5})")
 _URL = re.compile(r"https?://[^\s]{1,2000}")
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "a string",
+    list: "an array",
+    dict: "a table",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +224,7 @@ class _Table:
         if value is None:
             raise MalformedError(f"{self.name} has no {name}{self._strange()}")
         if type(value) is not kind:
-            raise MalformedError(f"{self.name}: {name} is {shown(value)}, want {kind.__name__}")
+            raise MalformedError(f"{self.name}: {name} is {shown(value)}, want {_WORDS[kind]}")
         return value
 
     def read(self, name: str, read: Callable[[str], Any]) -> Any:

@@ -87,7 +87,7 @@ def test_an_empty_file_is_refused(raw: bytes) -> None:
     ("raw", "says"),
     [
         (b"nonsense", "json: "),
-        (b"[]", "want an object"),
+        (b"[]", "json: has an array, want an object"),
         (b"{\n", "json: "),
         (b'{"bundle_type": "x"}', "bundle has no array events"),
         (b'{"bundle_type": "x",\n"events": {}}', "bundle has no array events"),

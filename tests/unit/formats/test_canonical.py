@@ -153,9 +153,20 @@ def test_an_object_is_read_apart(raw: bytes, apart: set[str], rest: bytes) -> No
     assert found.exact == (b"." not in raw)
 
 
-@pytest.mark.parametrize("raw", [b"[]", b"[[1]]", b"3", b"null", b'"s"', b"1.5"])
-def test_only_an_object_is_read_apart(raw: bytes) -> None:
-    with pytest.raises(MalformedError, match="want an object"):
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (b"[]", "an array"),
+        (b"[[1]]", "an array"),
+        (b"3", "a number"),
+        (b"1.5", "a number"),
+        (b"null", "null"),
+        (b"true", "true"),
+        (b'"s"', "a string"),
+    ],
+)
+def test_only_an_object_is_read_apart(raw: bytes, found: str) -> None:
+    with pytest.raises(MalformedError, match=f"^json: has {found}, want an object$"):
         parse_apart(raw, limit=LIMIT, apart={"s"})
 
 

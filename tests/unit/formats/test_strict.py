@@ -7,6 +7,7 @@ from translog.formats.strict import (
     MAX_SIZE,
     format_base64,
     is_size,
+    kind,
     parse_base64,
     parse_decimal,
     shown,
@@ -87,3 +88,10 @@ def test_what_is_shown_is_short() -> None:
     assert shown(10**5000) == "a number of 16610 bits"
     assert shown("x" * 100) == "'" + "x" * 39
     assert shown(-1) == "-1"
+
+
+def test_what_json_has_words_for_is_shown_in_them() -> None:
+    values = [None, True, False, 1, -2.5, 10**5000, "x" * 100, [None], {"a": None}]
+    words = ["null", "true", "false", *3 * ["a number"], "a string", "an array", "an object"]
+    assert [kind(value) for value in values] == words
+    assert [shown(value) for value in values[:3]] == words[:3]

@@ -82,7 +82,7 @@ REFUSED = [
     ("interval = 3600", "interval is 3600, want a text"),
     ('network = "testnet"', "network is 'testnet'"),
     ('statements = "all"', "statements is 'all', want first, every or none"),
-    ("statements = true", "statements is True, want a text"),
+    ("statements = true", "statements is true, want a text"),
     ('calendars = "https://a.example"', "want a list of texts"),
     ("calendars = [1]", "want a list of texts"),
     ('calendars = ["https://a.example", "https://a.example"]', "calendars has one twice"),
@@ -91,7 +91,7 @@ REFUSED = [
     ('listed = ["a.example"]', "listed calendar is 'a.example'"),
     (f"{TWO}need = 3", "3 calendars needed, want from 1 to the 2"),
     (f"{TWO}need = 0", "0 calendars needed"),
-    (f"{TWO}need = true", "need is True, want a number"),
+    (f"{TWO}need = true", "need is true, want a number"),
     (f'{TWO}need = "2"', "need is '2', want a number"),
     ("[calendars]", "want a list of texts"),
 ]

@@ -111,8 +111,8 @@ WRONG = [
     (SMALL + "intervall = 3", "'intervall' means nothing here"),
     ("intervall = 3\n" + SMALL, "'intervall' means nothing here"),
     ("interval_seconds = 0\n" + SMALL, "interval_seconds is 0, want at least 1"),
-    ("interval_seconds = true\n" + SMALL, "interval_seconds is True, want int"),
-    ("interval_seconds = 1.5\n" + SMALL, "interval_seconds is 1.5, want int"),
+    ("interval_seconds = true\n" + SMALL, "interval_seconds is true, want a whole number"),
+    ("interval_seconds = 1.5\n" + SMALL, "interval_seconds is 1.5, want a whole number"),
     ('listen = "9464"\n' + SMALL, "address is '9464', want one like"),
     ('listen = "127.0.0.1:99999"\n' + SMALL, "want one like 127.0.0.1:9464"),
     (SMALL + "[alerts]\nstdout = 1", "alerts: stdout is 1, want bool"),
@@ -129,7 +129,7 @@ WRONG = [
     (SMALL + '[log.watch]\nkeys = ["AB"]', "fingerprint is 'AB', want 32 digits of hex"),
     (SMALL + "[log.watch]\ncolour = []", "watch: 'colour' means nothing here"),
     ("database = [", "monitor.toml: "),
-    ('database = "x"\nlog = 3', "log is 3, want list"),
+    ('database = "x"\nlog = 3', "log is 3, want an array"),
     ('database = "x"\nlog = [3]', "log 1 is 3, want a table"),
 ]
 
