@@ -486,7 +486,9 @@ def test_keys_are_made_shown_allowed_listed_and_revoked(cli: Cli, here: Path, lo
     assert "own" in cli("keys", "revoke", "log", own["fingerprint"], code=1)
     (row,) = cli("keys", "revoke", "log", FINGERPRINT, "--json")
     assert row["revoked_at"] is not None
+    size = cli("publish", "log", "--json")[0]["size"]
     assert cli("keys", "revoke", "log", FINGERPRINT, "--json") == [row]
+    assert cli("publish", "log", "--json")[0]["size"] == size
     assert "Revoked" in cli("keys", "list", "log")
     refused = cli("add", "log", "event.json", "--json", code=1)
     assert refused[0]["error"]["code"] == "key-not-permitted"

@@ -211,11 +211,12 @@ def revoke(output: Output, directory: str, fingerprint: str, reason: str) -> Non
     """Let the key FINGERPRINT write no more, once the log has said so, also while it is served.
 
     What it wrote stays in the log for ever, and counts. Of a key that was stolen, say so:
-    `translog keys compromised`.
+    `translog keys compromised`. A key that has rotated writes no more by that: it is the one that
+    took over from it that can be revoked.
     """
     log = find_log(directory)
-    decide(log, lambda db: decisions.revoke(db, fingerprint, reason, now=now()))
-    _show_row(output, log, fingerprint)
+    is_new = decide(log, lambda db: decisions.revoke(db, fingerprint, reason, now=now()))
+    _show_row(output, log, fingerprint, is_new=is_new)
 
 
 @keys.command(short_help="Say since when a key is in other hands.")
@@ -238,11 +239,13 @@ def compromised(output: Output, directory: str, fingerprint: str, since: int, re
     log, and counts for nothing in the records' states: bundles say so, and show the decision.
     """
     log = find_log(directory)
-    decide(log, lambda db: decisions.disown(db, fingerprint, since, reason, now=now()))
-    _show_row(output, log, fingerprint)
+    is_new = decide(log, lambda db: decisions.disown(db, fingerprint, since, reason, now=now()))
+    _show_row(output, log, fingerprint, is_new=is_new)
 
 
-def _show_row(output: Output, log: LogDirectory, fingerprint: str) -> None:
+def _show_row(output: Output, log: LogDirectory, fingerprint: str, *, is_new: bool = True) -> None:
+    if not is_new:
+        output.note("it stood so already: nothing was logged")
     with closing(open_reader(log)) as db:
         row = registry.read_row(db, fingerprint)
     output.result(value_of(row), rows_of(row))

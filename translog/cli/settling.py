@@ -16,15 +16,15 @@ WAIT_SECONDS = 30.0  # a server looks every time it publishes
 POLL_SECONDS = 0.05
 
 
-def decide(log: LogDirectory, propose: Callable[[Connection], object]) -> None:
-    """Propose something, and return when it has taken effect.
+def decide(log: LogDirectory, propose: Callable[[Connection], int | None]) -> bool:
+    """Propose something, and return when it has taken effect, whether there was anything to do.
 
     Raises:
         UnavailableError: the log is served, and its server has not taken it up in time: it will.
     """
     with closing(database.open_editor(log.database)) as db:
         with answering():
-            propose(db)
+            is_new = propose(db) is not None
         deadline = time.monotonic() + WAIT_SECONDS
         while read_proposals(db):
             try:
@@ -32,6 +32,7 @@ def decide(log: LogDirectory, propose: Callable[[Connection], object]) -> None:
                     pass  # opening settles
             except ConflictError:  # somebody else writes, and settles
                 _wait(deadline)
+    return is_new
 
 
 def settle(db: Connection, writer: Writer | None) -> None:

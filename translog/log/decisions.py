@@ -56,30 +56,50 @@ def allow(db: Connection, payload: Mapping[str, Any], *, now: int) -> int:
     return propose(db, kinds.KEY_ALLOWED, payload, now=now)
 
 
-def revoke(db: Connection, fingerprint: str, reason: str, *, now: int) -> int:
-    """Propose that a key writes no more.
+def revoke(db: Connection, fingerprint: str, reason: str, *, now: int) -> int | None:
+    """Propose that a key writes no more; return None if that is so already.
 
     Raises:
         MissingError: there is no such key.
-        ForbiddenError: it is the log's own.
+        ForbiddenError: it is the log's own, or has rotated: another writes in its place.
     """
-    _refuse_own(db, read_row(db, fingerprint).key.public_key)
+    is_proposed = fingerprint in proposed_keys(db)  # first: what is settled meanwhile is in the row
+    row = read_row(db, fingerprint)
+    _refuse_own(db, row.key.public_key)
+    if row.revoked_at is not None and not is_proposed:
+        if row.rotated_to is not None:
+            raise ForbiddenError(
+                f"key {fingerprint} has rotated to key {row.rotated_to}, and writes no more:"
+                " it is that one which can be revoked"
+            )
+        return None
     payload = kinds.build_revoked(fingerprint=fingerprint, reason=reason)
     return propose(db, kinds.KEY_REVOKED, payload, now=now)
 
 
-def disown(db: Connection, fingerprint: str, since_index: int, reason: str, *, now: int) -> int:
+def disown(
+    db: Connection, fingerprint: str, since_index: int, reason: str, *, now: int
+) -> int | None:
     """Propose that a key may be in other hands since an entry: it writes no more, and what it wrote
-    from there on does not count.
+    from there on does not count. Return None if that is so already.
 
     Raises:
         MissingError: there is no such key, or no such entry.
-        ForbiddenError: it is the log's own.
+        ForbiddenError: it is the log's own, or more of what it wrote counts for nothing already.
     """
-    _refuse_own(db, read_row(db, fingerprint).key.public_key)
+    row = read_row(db, fingerprint)
+    _refuse_own(db, row.key.public_key)
     size = log.read_head(db).size
     if since_index > size:
         raise MissingError(f"entry {since_index} is not in this log, which has {size}")
+    known = row.compromised_since
+    if known is not None and since_index > known:
+        raise ForbiddenError(
+            f"key {fingerprint} may be in other hands since entry {known} already:"
+            " what the log has disowned stays disowned"
+        )
+    if since_index == known:
+        return None
     payload = kinds.build_compromised(
         fingerprint=fingerprint, since_index=since_index, reason=reason
     )

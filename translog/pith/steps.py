@@ -155,7 +155,7 @@ class Steps:
         since = event.value["payload"]["since_index"]
         sentence = (
             f"key {signer} said that key {listed.key.fingerprint} may be in other hands since entry"
-            f" {since}, and {len(listed.disowned)} events by that do not count"
+            f" {since}; events by it that do not count: {len(listed.disowned)}"
         )
         return "proved", sentence, signer
 

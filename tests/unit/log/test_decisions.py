@@ -45,6 +45,8 @@ from translog.store import decisions as rows
 NUMBER = pith_number(record(1))
 OTHER_NUMBER = pith_number(record(2))
 TYPES = ["author_attestation", "correction", "key_rotated"]
+CAROL = SigningKey(b"c" * 32)
+CAROLS = fingerprint_hex(CAROL.public_key)
 
 
 def named(key: SigningKey) -> PithKey:
@@ -440,13 +442,51 @@ def test_a_compromised_key_writes_no_more_and_is_not_allowed_again(
         assert "may be in other hands since entry 4" in str(refused)
         with pytest.raises(ForbiddenError, match="make another key"):
             allow(db, ALICE)
-        # It was known earlier than was thought; and later is no news.
+        # It was known earlier than was thought; and later is no news, whoever writes it.
         for since, held in ((2, 2), (3, 2), (0, 0)):
-            decisions.disown(db, ALICES, since, "", now=NOW + since)
+            payload = kinds.build_compromised(fingerprint=ALICES, since_index=since)
+            decisions.propose(db, kinds.KEY_COMPROMISED, payload, now=NOW + since)
             writer.settle()
             assert registry.read_row(db, ALICES).compromised_since == held
     with pytest.raises(MissingError, match="entry 10 is not in this log, which has 9"):
         decisions.disown(db, ALICES, 10, "", now=NOW)
+
+
+def test_what_a_decision_would_not_change_is_refused_or_not_logged(
+    log: LogDirectory, db: sqlite3.Connection
+) -> None:
+    allow_registry(db)
+    for who in (ALICE, BOB, MALLORY):
+        allow(db, who)
+    with writing(log) as writer:
+        start(writer)
+        decisions.revoke(db, BOBS, "", now=NOW)
+        decisions.disown(db, MALLORYS, 3, "", now=NOW)
+        assert outcome(writer, rotation(ALICE, CAROL)) == [Placed]
+        writer.settle()
+        before = [registry.read_row(db, each) for each in (ALICES, BOBS, MALLORYS)]
+        size = writer.head.size
+        with pytest.raises(ForbiddenError, match=f"has rotated to key {CAROLS}, and writes no"):
+            decisions.revoke(db, ALICES, "", now=NOW)
+        with pytest.raises(ForbiddenError, match="in other hands since entry 3 already"):
+            decisions.disown(db, MALLORYS, 4, "", now=NOW)
+        assert decisions.revoke(db, BOBS, "again", now=NOW) is None
+        assert decisions.revoke(db, MALLORYS, "", now=NOW) is None
+        assert decisions.disown(db, MALLORYS, 3, "again", now=NOW) is None
+        writer.settle()
+        assert [registry.read_row(db, each) for each in (ALICES, BOBS, MALLORYS)] == before
+        assert writer.head.size == size
+        # What changes something is logged: an earlier entry, and a key that has rotated.
+        assert decisions.disown(db, MALLORYS, 2, "", now=NOW) is not None
+        assert decisions.disown(db, ALICES, 1, "", now=NOW) is not None
+        assert decisions.revoke(db, CAROLS, "", now=NOW) is not None
+        # A key that is about to be allowed again is one that writes.
+        allow(db, BOB)
+        assert decisions.revoke(db, BOBS, "", now=NOW) is not None
+        writer.settle()
+    rows_now = [registry.read_row(db, each) for each in (ALICES, BOBS, MALLORYS, CAROLS)]
+    assert [row.compromised_since for row in rows_now] == [1, None, 2, None]
+    assert all(row.revoked_at is not None for row in rows_now)
 
 
 # ---- moderation ----
@@ -706,7 +746,7 @@ def test_events_of_a_compromised_key_do_not_count_from_where_it_was_lost(
     ]
     assert sentences == [
         f"key {fingerprint_hex(log.verifier.public_key)} said that key {ALICES} may be in other"
-        f" hands since entry {lost.index}, and 1 events by that do not count"
+        f" hands since entry {lost.index}; events by it that do not count: 1"
     ]
 
 
