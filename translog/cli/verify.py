@@ -10,7 +10,7 @@ from translog.bitcoin.grade import HeaderSource
 from translog.cli.exits import FAILED, OK
 from translog.cli.keyring import KEY, POLICY, PublicKey, trusted
 from translog.cli.output import MARK_WIDTH, MARKS, Output, counted, json_option
-from translog.errors import MalformedError
+from translog.errors import MalformedError, UnknownKeyError
 from translog.formats.policy import Policy
 from translog.store import files
 from translog.verify.documents import check_document, recognise
@@ -227,4 +227,6 @@ def _show(
     output.line(f"{name} with {proof}" if proof else name)
     for finding in findings:
         mark, style = MARKS[finding.status]
+        if (finding.status, finding.code) == ("failed", UnknownKeyError.code):
+            mark = "NOT TRUSTED"  # it may be right: whose word it is, is the question
         output.line(finding.sentence, mark=f"  {mark:<{MARK_WIDTH}}  ", style=style)

@@ -5,6 +5,7 @@ event was logged, a log's checkpoint, or a timestamp. An event can be given with
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from translog.bitcoin.grade import HeaderSource
@@ -28,7 +29,9 @@ _STATUS: dict[steps.Status, Status] = {
     "not-checkable": "not-checkable",
     "unknown-key": "not-shown",
 }
-_SIGNATURE_STEP = 8
+
+WHOLE = "bundle-bundle"
+"""The finding about the signature of the whole bundle, which is the last of its own."""
 
 
 def recognise(raw: bytes) -> Kind:
@@ -106,6 +109,9 @@ def check_bundle(raw: bytes, trust: Trust, sources: Sequence[HeaderSource]) -> l
     """
     bundle = pith_bundle.parse(raw)
     found = [bundle_finding(step, trust) for step in pith_bundle.inspect(bundle, trust.keys)]
+    # Who asks about a bundle asks first of all who made it: for that, "someone" will not do.
+    if found[-1].name == WHOLE and found[-1].status == "not-shown":
+        found[-1] = replace(found[-1], status="failed")
     found.append(
         not_shown(
             "log",
@@ -136,14 +142,10 @@ def _told(step: pith_bundle.Finding, trust: Trust) -> str:
 
 def bundle_finding(step: pith_bundle.Finding, trust: Trust) -> Finding:
     """Say what a step of `pith.bundle.inspect` found, to whom it matters here."""
-    status = _STATUS[step.status]
-    # Who asks about a bundle asks first of all who made it: for that, "someone" will not do.
-    if step.step == _SIGNATURE_STEP and status == "not-shown":
-        status = "failed"
     error: TranslogError | None = step.error
     return Finding(
         name=f"bundle-{step.what.replace(' ', '-')}",
-        status=status,
+        status=_STATUS[step.status],
         sentence=f"{step.what}: {_told(step, trust)}",
         code=error.code if error is not None else None,
     )

@@ -27,7 +27,7 @@ from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find
 from translog.pith.timestamp_proof import TIME_BEACON
-from translog.verify.documents import bundle_finding
+from translog.verify.documents import WHOLE, bundle_finding
 from translog.verify.findings import Finding, Status, Trust, failed, not_shown, proved
 from translog.verify.logged import leaf_of
 from translog.verify.witnessed import check_witnesses
@@ -89,9 +89,15 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong, and every event is in a log as the policy wants it."""
+        """Whether nothing is wrong, a trusted key signed the whole, and every event is in a log as
+        the policy wants it.
+        """
         wanted = {"inclusion"} if self.quorum is None else {"inclusion", "cosignatures"}
-        return bool(self.steps) and all(
+        findings = [finding for step in self.steps for finding in step.findings]
+        is_signed = any(
+            finding.name == WHOLE and finding.status == "proved" for finding in findings
+        )
+        return is_signed and all(
             step.result != "failed" and (step.name not in wanted or step.result == "proved")
             for step in self.steps
         )
@@ -167,9 +173,12 @@ def _own(bundle: Bundle, trust: Trust) -> list[Step]:
     for name, numbers in OWN.items():
         mine = [each for each in found if each.step in numbers]
         keys = sorted({trust.named(each.key) for each in mine if each.key is not None})
-        grade = f"signed by {', '.join(keys)}" if keys else "computed"
-        if name == "receipt" and not keys:
-            grade = "unsigned"
+        if keys:
+            grade = f"signed by {', '.join(keys)}"
+        elif any(each.status == "unknown-key" for each in mine):
+            grade = "signed by no key given"
+        else:
+            grade = "unsigned" if name == "receipt" else "computed"
         findings = tuple(bundle_finding(each, trust) for each in mine)
         steps.append(Step(name=name, grade=grade, findings=findings))
     return steps

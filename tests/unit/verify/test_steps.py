@@ -243,6 +243,13 @@ def test_the_timestamp_of_another_event_fails():
     assert results(report)["timestamps"] == "failed"
 
 
+def test_one_wrong_timestamp_is_enough_though_everything_else_is_proved():
+    stamps = [stamp(number) for number in range(9)] + [stamp(9, network="testnet")]
+    report = check_steps(bundle(stamps), TRUST)
+    assert (results(report)["inclusion"], results(report)["timestamps"]) == ("proved", "failed")
+    assert not report.ok
+
+
 def test_a_proof_of_an_event_that_is_not_in_the_bundle_fails():
     report = check_steps(bundle([stamp(5)], count=3), TRUST)
     assert results(report)["inclusion"] == "failed"
@@ -270,6 +277,25 @@ def test_unknown_keys_show_nothing_and_nothing_is_in_a_log_by_them():
     )
     assert found["inclusion"] == "not-shown"
     assert not report.ok
+
+
+def test_a_bundle_by_a_key_that_nobody_named_is_not_called_wrong_and_not_called_right():
+    registry = Trust(keys={KEY.public_key: "registry"}, policy=POLICY)
+    report = check_steps(whole(), registry)
+    found = results(report)
+    assert found["inclusion"] == found["cosignatures"] == found["events"] == "proved"
+    assert (found["merge"], report.steps[3].grade) == ("not-shown", "signed by no key given")
+    by = report.steps[3].findings[-1]
+    assert (by.name, by.status, by.code) == ("bundle-bundle", "not-shown", "unknown-key")
+    assert not report.ok
+    assert "not shown: merge" in report.sentence
+    assert "receipt, events are signed by keys you trust" in report.sentence
+    # A signature that is wrong is another thing, also where the key is named.
+    value = json.loads(whole())
+    value["bundle_signature"]["signature_b64"] = "A" * 86 + "=="
+    wrong = check_steps(canonical(value), TRUST)
+    assert (results(wrong)["merge"], wrong.ok) == ("failed", False)
+    assert "step 4 (merge) failed" in wrong.sentence
 
 
 def test_an_untrusted_log_shows_no_inclusion():
