@@ -146,7 +146,7 @@ class Sequencer:
         with transaction(self._db):
             log.append(self._db, old, new, leaves, levels, prefixes)
             self._settle(fresh, waiting)
-            lookups = log.age_lookups(self._db, self._new_lookups + len(prefixes))
+            lookups = log.age_lookups(self._db, self._new_lookups + len(prefixes), size)
         # Durable from here on.
         self._head, self._edge, self._new_lookups = new, edge, lookups
 

@@ -21,9 +21,11 @@ LEVEL_SHIFT = 56
 ROW_HASHES = 64
 ROW_BYTES = ROW_HASHES * HASH_BYTES
 ROWS_A_TILE = FULL // ROW_HASHES
+LOOKUPS_AN_EVENT = 2  # by its hash and by its subject; some have a third
 LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
-# How many rows of one age make it worth moving them all to the next: docs/decisions/0004.
-NEW_ROWS, MID_ROWS = 8_192, 262_144
+# How many new rows make it worth moving them on, and in how many goes those of the middle age
+# follow them: docs/decisions/0004.
+NEW_ROWS, MID_PARTS = 8_192, 32
 
 
 class Head(NamedTuple):
@@ -138,11 +140,15 @@ def _write_hashes(db: sqlite3.Connection, level: int, first: int, hashes: list[H
     )
 
 
-def age_lookups(db: sqlite3.Connection, added: int) -> int:
+def age_lookups(db: sqlite3.Connection, added: int, size: int) -> int:
     """Move lookup rows on to the next age where enough have come together.
+
+    Of the middle age it is those of one part of all prefixes: by the size of the log, it is
+    another part's turn each time.
 
     Args:
         added: rows in `lookup_new` by the caller's count.
+        size: of the log.
 
     Returns:
         The count to go on from. Losing it costs nothing but a later move.
@@ -151,10 +157,15 @@ def age_lookups(db: sqlite3.Connection, added: int) -> int:
         return added
     db.execute("INSERT INTO lookup_mid SELECT prefix, leaf_index FROM lookup_new")
     db.execute("DELETE FROM lookup_new")
-    (mid,) = db.execute("SELECT count(*) FROM lookup_mid").fetchone()
-    if mid >= MID_ROWS:
-        db.execute("INSERT INTO lookup_old SELECT prefix, leaf_index FROM lookup_mid")
-        db.execute("DELETE FROM lookup_mid")
+    wide = 2**64 // MID_PARTS
+    lo = size * LOOKUPS_AN_EVENT // NEW_ROWS % MID_PARTS * wide - 2**63
+    part = (lo, lo + wide - 1)
+    db.execute(
+        "INSERT INTO lookup_old"
+        " SELECT prefix, leaf_index FROM lookup_mid WHERE prefix BETWEEN ? AND ?",
+        part,
+    )
+    db.execute("DELETE FROM lookup_mid WHERE prefix BETWEEN ? AND ?", part)
     return 0
 
 

@@ -187,23 +187,32 @@ def test_lookups_age_when_there_are_enough_of_them(
     db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "NEW_ROWS", 4)
-    monkeypatch.setattr(log, "MID_ROWS", 8)
+    monkeypatch.setattr(log, "MID_PARTS", 4)
+    prefixes = [-(2**63), -(2**62) - 1, -(2**62), -1, 0, 2**62 - 1, 2**62, 2**63 - 1]
 
-    def counts() -> list[int]:
+    def ages() -> list[list[int]]:
         tables = ("new", "mid", "old")
-        return [db.execute(f"SELECT count(*) FROM lookup_{t}").fetchone()[0] for t in tables]
+        return [sorted(p for (p,) in db.execute(f"SELECT prefix FROM lookup_{t}")) for t in tables]
 
-    seen, added = [], 0
-    for number in range(12):
-        db.execute("INSERT INTO lookup_new VALUES (?, ?)", (number, number))
-        added = log.age_lookups(db, added + 1)
-        assert added == log.count_new_lookups(db)
-        seen.append(counts())
-    assert seen[2:] == [
-        *[[3, 0, 0], [0, 4, 0], [1, 4, 0], [2, 4, 0], [3, 4, 0]],
-        *[[0, 0, 8], [1, 0, 8], [2, 0, 8], [3, 0, 8], [0, 4, 8]],
-    ]
-    assert sorted(log.find(db, list(range(12)))) == [(n, n) for n in range(12)]
+    added = 0
+    for size in range(1, 20):
+        for prefix in prefixes[size % 2 :: 2]:  # one of each part, and none of them is left out
+            db.execute("INSERT INTO lookup_new VALUES (?, ?)", (prefix, size))
+            before = ages()
+            added = log.age_lookups(db, added + 1, size)
+            assert added == log.count_new_lookups(db)
+            new, mid, old = ages()
+            if added:
+                assert added < 4
+                assert (new, mid, old) == tuple(before)
+                continue
+            # All that was new is older now, and all of one part is as old as it gets.
+            part = prefixes[size // 2 % 4 * 2 :][:2]
+            assert new == []
+            assert old == sorted([*before[2], *(p for p in before[0] + before[1] if p in part)])
+            assert mid == sorted(p for p in before[0] + before[1] if p not in part)
+    assert {*ages()[1], *ages()[2]} == set(prefixes)
+    assert len(ages()[1]) <= 4 * 4  # a part waits for three others
 
 
 def test_a_checkpoint_is_written_once(db: sqlite3.Connection) -> None:
