@@ -134,10 +134,13 @@ def _pack(event: Event | Created, row: SignerRow, packer: Packer, registry: Regi
     event_type, subject = event.event_type, event.subject
     special = None
     replaces: list[str] = []
-    if isinstance(event, Event):  # of a `Created` it is known, and it replaces nothing
+    if isinstance(event, Event):
         events.check_subject(event)
         replaces = replaced(event)
         subject = lookup.found_under(event_type, subject, event.value["payload"])
+        subject_prefix = lookup.of_subject(subject)
+    else:  # of a `Created` the subject is known, and it replaces nothing
+        subject_prefix = lookup.of_hash(event.record_sha256)  # the digest in its number
     if event_type in _DECIDE or row.held_types or replaces:
         special = _special(event_type, replaces, row, registry)
     return Admitted(
@@ -146,7 +149,7 @@ def _pack(event: Event | Created, row: SignerRow, packer: Packer, registry: Regi
         to_micros(event.signed_at),
         packer.pack(event.content),
         lookup.of_hash(event.content_sha256),
-        lookup.of_subject(subject),
+        subject_prefix,
         None if event_type in _ABOUT_NO_RECORD else lookup.of_record(subject),
         event_type == events.RECORD_CREATED,
         special,

@@ -10,18 +10,17 @@ is canonical: no key twice, no white space, no other spelling of a string or a n
 condition of the slow way is stated here again, in its types or in `_read`.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from translog.errors import MalformedError
 from translog.formats.canonical import compact
 from translog.formats.keys import SIGNATURE_BYTES
-from translog.formats.strict import parse_base64
 from translog.pith.event import (
     MAX_CONTENT_BYTES,
     RECORD_CREATED,
@@ -36,8 +35,11 @@ from translog.pith.shape import MAX_LABEL_CHARS, is_event_id
 class Created(NamedTuple):
     """What a log keeps of a `record_created` event whose payload and subject are right.
 
-    It supersedes nothing. The attributes are those of `Event`; like there, its signature is not
-    verified.
+    It supersedes nothing. The attributes are those of `Event`, but for one; like there, its
+    signature is not verified.
+
+    Attributes:
+        record_sha256: 32 bytes: the hash of the record that it creates.
     """
 
     content: bytes
@@ -47,6 +49,7 @@ class Created(NamedTuple):
     signer: Signer
     signature: bytes
     signed_at: str
+    record_sha256: bytes
 
 
 def read(raw: bytes) -> Event | Created | None:
@@ -65,8 +68,8 @@ PAYLOAD_DEPTH = 8  # of objects and arrays inside each other; the types for more
 Label = Annotated[str, Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Digest = Annotated[str, Meta(min_length=64, max_length=64)]
 Fingerprint = Annotated[str, Meta(min_length=32, max_length=32)]
-SignatureText = Annotated[str, Meta(min_length=88, max_length=88)]
-Seconds = Annotated[str, Meta(min_length=20, max_length=20)]
+Signed = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+Seconds = Annotated[datetime, Meta(tz=True)]  # written again without zeros for microseconds
 Micros = Annotated[str, Meta(min_length=27, max_length=27)]
 Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
@@ -106,7 +109,7 @@ class _Receipt(_Object):
     last_reissued_at: Micros
     public_key_fingerprint: Fingerprint
     receipt_version: Literal["0.3"]
-    signature_b64: SignatureText
+    signature_b64: Signed
     signature_status: Literal["signed_v1"]
     signed_at: Micros
     signed_message: Literal["canonical_sha256_bytes"]
@@ -126,7 +129,7 @@ class _Signature(_Object):
     algorithm: Literal["ed25519"]
     key_id: str
     public_key_fingerprint: str
-    signature_b64: SignatureText
+    signature_b64: Signed
     signature_status: Literal["signed_v1"]
     signed_at: Micros
     signed_message: Literal["open_graph_event_sha256_bytes"]
@@ -179,11 +182,8 @@ _AFTER_TIME = _AFTER_HASH + len('"created_at":"0000-00-00T00:00:00Z",')
 _AFTER_ID = _AFTER_TIME + len('"event_id":"sha256:",') + 64
 _CREATES = f'"event_type":"{RECORD_CREATED}",'.encode()
 
-# What digits and hex digits become, so that one comparison looks at many times and hashes.
-_ZEROS = bytes.maketrans(b"123456789abcdef", b"000000000000000")
-_SECONDS, _MICROS = "0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z"
-_OF_EVENT = f"{_SECONDS} {_MICROS}".encode()
-_OF_CREATION = " ".join([_SECONDS, *[_MICROS] * 3, "0" * 64, "0" * 64, "0" * 32]).encode()
+_MICROS = b"0000-00-00T00:00:00.000000Z"
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def _read(raw: bytes) -> Event | Created | None:
@@ -194,17 +194,21 @@ def _read(raw: bytes) -> Event | Created | None:
 
 def _created(raw: bytes) -> Created | None:
     event = _read_creation(raw)
-    if _text(event) != raw or event.supersedes or not _is_right(event):
+    if _text(event) != raw:
         return None
-    content, digest, signer, signature = _parts(raw, event)
+    record_sha256 = sha256(_text(event.payload.canonical_record)).digest()
+    if event.supersedes or not _is_right(event, record_sha256):
+        return None
+    content, digest, signer = _parts(raw, event)
     return Created(
         content,
         digest,
         event.event_type,
         event.subject_pith_number,
         signer,
-        signature,
+        event.signature.signature_b64,
         event.signature.signed_at,
+        record_sha256,
     )
 
 
@@ -213,22 +217,25 @@ def _other(raw: bytes) -> Event | None:
     payload = compact(event.payload)
     if payload is None or _text(replace(event, payload=msgspec.Raw(payload))) != raw:
         return None
-    content, digest, signer, signature = _parts(raw, event)
+    _require_moments(event.signature.signed_at)
+    content, digest, signer = _parts(raw, event)
+    value = msgspec.to_builtins(replace(event, payload=None))
+    value["payload"] = event.payload
     return Event(
         content,
         digest,
         event.event_type,
         event.subject_pith_number,
-        event.created_at,
+        value["created_at"],
         signer,
-        signature,
-        event.signature.signed_at,
-        {**asdict(event), "signature": asdict(event.signature), "signer": asdict(event.signer)},
+        event.signature.signature_b64,
+        value["signature"]["signed_at"],
+        value,
     )
 
 
-def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer, bytes]:
-    """Check what all events have. Return the content, its hash, who signed, and the signature.
+def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer]:
+    """Check what all events have. Return the content, its hash, and who signed.
 
     Raises:
         ValueError, MalformedError: something is not right.
@@ -240,10 +247,10 @@ def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer, bytes]
     digest = sha256(content).digest()
     name = digest.hex()
     signature, by = event.signature, event.signer
-    _require_times(_OF_EVENT, 2, event.created_at, signature.signed_at)
     if (
         event.content_sha256 != name
         or event.event_id != f"sha256:{name}"
+        or not _is_seconds(event.created_at)
         or signature.key_id != by.key_id
         or signature.public_key_fingerprint != by.public_key_fingerprint
         or not f"{event.event_type}{event.subject_pith_number}{event.target}".isprintable()
@@ -252,31 +259,30 @@ def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer, bytes]
     ):
         raise ValueError("not an event as most are")
     signer = signer_of((by.signer_id, by.signer_type, by.key_id, by.public_key_fingerprint))
-    return content, digest, signer, _signature(signature.signature_b64)
+    return content, digest, signer
 
 
-def _is_right(event: _Event[_Creation]) -> bool:
-    """Say whether the payload is right, and the event about its record."""
+def _is_right(event: _Event[_Creation], digest: bytes) -> bool:
+    """Say whether the payload is right, and the event about its record, whose hash this is."""
     payload = event.payload
-    record, receipt = payload.canonical_record, payload.receipt
-    metadata, source = record.metadata, record.source
-    digest = sha256(_text(record)).digest()
-    _require_times(
-        _OF_CREATION,
-        4,
-        metadata.submitted_at,
+    receipt = payload.receipt
+    metadata, source = payload.canonical_record.metadata, payload.canonical_record.source
+    submitted = metadata.submitted_at
+    _require_moments(
+        event.signature.signed_at,
         receipt.first_computed_at,
         receipt.last_reissued_at,
         receipt.signed_at,
-        metadata.abstract_canon_sha256,
-        metadata.title_canon_sha256,
-        receipt.public_key_fingerprint,
     )
-    _signature(receipt.signature_b64)
+    digits = (
+        f"{metadata.abstract_canon_sha256}{metadata.title_canon_sha256}"
+        f"{receipt.public_key_fingerprint}"
+    )
     return (
-        not event.supersedes
-        and payload.canonical_sha256 == digest.hex() == receipt.canonical_sha256
-        and is_number(event.subject_pith_number, metadata.submitted_at[:4], digest)
+        payload.canonical_sha256 == receipt.canonical_sha256 == digest.hex()
+        and _is_seconds(submitted)
+        and bytes.fromhex(digits).hex() == digits
+        and is_number(event.subject_pith_number, f"{submitted.year:04}", digest)
         and payload.source_id == source.id
         and payload.source_kind == source.kind
         and payload.source_version == source.version
@@ -288,18 +294,16 @@ def _is_right(event: _Event[_Creation]) -> bool:
     )
 
 
-def _require_times(picture: bytes, times: int, *texts: str) -> None:
-    """Check that texts look as in the picture, and that the first of them are moments."""
-    joined = " ".join(texts)
+def _is_seconds(time: datetime) -> bool:
+    """Say whether a time that was read, and is written as it was, is in UTC and without more."""
+    return time.tzinfo is UTC and not time.microsecond
+
+
+def _require_moments(*texts: str) -> None:
+    """Check that these are times in UTC with microseconds, as far as that is not in their type."""
+    joined = "".join(texts)
     # Later versions of Python read 24:00 as the next day.
-    if joined.encode().translate(_ZEROS) != picture or "T24" in joined:
+    if joined.encode().translate(_ZEROS) != _MICROS * len(texts) or "T24" in joined:
         raise ValueError("not spelled as most are")
-    for time in texts[:times]:
-        datetime.fromisoformat(time)
-
-
-def _signature(text: str) -> bytes:
-    signature = parse_base64(text, "signature")
-    if len(signature) != SIGNATURE_BYTES:
-        raise ValueError("not as long as a signature")
-    return signature
+    for text in texts:
+        datetime.fromisoformat(text)
