@@ -10,6 +10,7 @@ from translog.cli.auditing import Audit
 from translog.cli.exits import FAILED
 from translog.cli.keyring import LOG_KEY, POLICY, trusted_logs
 from translog.cli.output import Output, json_option
+from translog.cli.params import FILE
 from translog.errors import TranslogError
 from translog.formats.cosigned import CosignedCheckpoint
 from translog.formats.policy import LogKey, Policy
@@ -19,7 +20,6 @@ from translog.verify.findings import Trust
 from translog.verify.state import DEPTHS, AuditState, Depth, HistoryError
 from translog.verify.verdict import verdict
 
-FILE = click.Path(path_type=Path, dir_okay=False)
 CHECKED: dict[Depth, str] = {
     "hashes": "that they make the tree",
     "signatures": "that they make the tree, and are signed",

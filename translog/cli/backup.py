@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, json_option
+from translog.cli.params import PATH
 from translog.cli.places import find_log
 from translog.log.backup import backup as copy
 from translog.log.directory import KEY
@@ -12,7 +13,7 @@ from translog.log.directory import KEY
 
 @click.command(short_help="Copy a log while it is being written to.")
 @click.argument("directory", metavar="DIR")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PATH)
 @json_option
 @click.pass_obj
 def backup(output: Output, directory: str, out: Path) -> None:

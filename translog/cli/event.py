@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from translog.cli.output import Output
-from translog.cli.params import LABEL, NUMBER, TIME, Parsed
+from translog.cli.params import LABEL, NUMBER, PATH, TIME, Parsed
 from translog.cli.places import now
 from translog.errors import MalformedError
 from translog.formats.canonical import parse
@@ -129,7 +129,7 @@ def attest(
 @click.option(
     "--file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="What was captured: its hash is taken.",
 )
@@ -293,7 +293,7 @@ def hint(
 
 @event.command(graph_snapshot.TYPE, short_help="What is known of the record, from a file.")
 @SUBJECT
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @_common
 def snapshot(output: Output, subject: str, file: Path, **common: Any) -> None:
     """Say what is in FILE, in JSON. Where rows are whole, their counts and hashes are added."""
@@ -304,8 +304,8 @@ def snapshot(output: Output, subject: str, file: Path, **common: Any) -> None:
 
 
 @event.command(key_rotated.TYPE, short_help="Another key takes the place of the one that signs.")
-@click.argument("old_key", metavar="FILE", type=click.Path(path_type=Path))
-@click.argument("new_key", metavar="NEW_FILE", type=click.Path(path_type=Path))
+@click.argument("old_key", metavar="FILE", type=PATH)
+@click.argument("new_key", metavar="NEW_FILE", type=PATH)
 @click.option("--url", metavar="URL", default="", help="Where the new key is published.")
 @click.option("--reason", metavar="TEXT", default="", help="Why, in words.")
 @_common
@@ -335,7 +335,7 @@ def rotate(
 @event.command(short_help="Any other type, with its payload from a file.")
 @click.argument("event_type", metavar="TYPE", type=LABEL)
 @SUBJECT
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @_common
 def other(output: Output, event_type: str, subject: str, file: Path, **common: Any) -> None:
     """Draft an event of a TYPE that has no command here, with the payload in FILE."""

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import URL
+from translog.cli.params import PATH, URL
 from translog.cli.places import base_url_of, find_log
 from translog.log.export import export as write
 
 
 @click.command(short_help="Write a log as static files.")
 @click.argument("directory", metavar="DIR")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PATH)
 @click.option(
     "--base-url",
     type=URL,

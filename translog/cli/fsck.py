@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, counted, json_option
+from translog.cli.params import PATH
 from translog.log.fsck import fsck as check
 
 
 @click.command(short_help="Check everything that a log has stored.")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @json_option
 @click.pass_obj
 def fsck(output: Output, directory: Path) -> None:

@@ -11,7 +11,7 @@ from translog.bitcoin.grade import CHECKPOINT_LINKED, UNCHECKED, Grade
 from translog.bitcoin.header import Header, display_hash
 from translog.bitcoin.network import MAINNET, NETWORKS, Network, network_named
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import LISTEN, Parsed
+from translog.cli.params import LISTEN, PATH, Parsed
 from translog.cli.sources import ASKED, asked
 from translog.errors import MalformedError, MissingError, UnavailableError
 from translog.formats.strict import parse_decimal
@@ -39,7 +39,7 @@ HEIGHT = Parsed("height", _height)
 GRADE = Parsed("grade", _stated_grade)
 NETWORK = Parsed("network", network_named)
 
-directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+directory_argument = click.argument("directory", metavar="DIR", type=PATH)
 network_option = click.option(
     "--network",
     type=NETWORK,
@@ -59,7 +59,7 @@ def headers() -> None:
 
 @headers.command("import", short_help="Add headers from a file.")
 @directory_argument
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @click.option(
     "--grade",
     type=GRADE,
@@ -273,7 +273,7 @@ def _show_one(output: Output, kept: KeptHeaders, height: int) -> None:
     "-o",
     "--output",
     "file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="FILE",
     help="Write them to FILE, such as X.ots.headers beside the timestamp X.ots.",

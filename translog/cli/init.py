@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, json_option
-from translog.cli.params import ORIGIN
+from translog.cli.params import ORIGIN, PATH
 from translog.cli.places import now
 from translog.log.anchoring import FILE, write_default
 from translog.log.directory import KEY, create
 
 
 @click.command(short_help="Make a new log, with a new key.")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PATH)
 @click.option(
     "--origin",
     type=ORIGIN,

@@ -9,7 +9,7 @@ import click
 
 from translog.cli.keyring import KEY, LOG_KEY, PublicKey
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL, NUMBER
+from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL, NUMBER, PATH
 from translog.cli.permits import DEFAULT_TYPES, rows_of, value_of
 from translog.cli.places import answering, base_url_of, find_log, now, published
 from translog.cli.settling import decide
@@ -42,7 +42,7 @@ def keys() -> None:
 
 
 @keys.command(short_help="Make a private key.")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PATH)
 @click.option(
     "--name",
     type=KEY_NAME,

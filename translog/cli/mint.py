@@ -14,7 +14,7 @@ from translog import __version__
 from translog.cli.exits import FAILED
 from translog.cli.metadata import Found, found_in
 from translog.cli.output import Output, json_option
-from translog.cli.params import LABEL, is_url
+from translog.cli.params import PRIVATE_KEY, SIGNER_ID, is_url
 from translog.cli.places import find_log
 from translog.cli.sending import Added, Answer, Opened, Refused, Wait, Waits, opened
 from translog.errors import MissingError, TranslogError, UnavailableError
@@ -39,19 +39,8 @@ POLL_SECONDS = 0.2
 @click.command(short_help="Make records of works, and log their creation.")
 @click.argument("log", metavar="DIR|URL")
 @click.argument("names", metavar="METADATA...", nargs=-1, required=True)
-@click.option(
-    "--key",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The registry's private key, which the log allows: never the log's own.",
-)
-@click.option(
-    "--signer-id",
-    metavar="ID",
-    type=LABEL,
-    help="The registry's name, as the log allows it.  [default: the key's fingerprint]",
-)
+@PRIVATE_KEY
+@SIGNER_ID
 @json_option
 @click.pass_context
 def mint(

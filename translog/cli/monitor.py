@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, counted
+from translog.cli.params import FILE
 from translog.monitor.config import read_config
 from translog.monitor.run import Clocks, Monitor
 
 
 @click.command(short_help="Follow logs, and tell what is wrong with them.")
-@click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("config", metavar="CONFIG", type=FILE)
 @click.option("--once", is_flag=True, help="Take one turn of each log, tell, and end.")
 @click.pass_obj
 def monitor(output: Output, config: Path, once: bool) -> None:

@@ -10,7 +10,7 @@ import click
 from translog.bitcoin.ots import MAX_PROOF_BYTES, TimestampFile
 from translog.cli.anchors import fetch_page
 from translog.cli.output import Output, json_option
-from translog.cli.params import EVENT_ID, is_url
+from translog.cli.params import EVENT_ID, FILE, is_url
 from translog.cli.places import answering, find_log
 from translog.errors import ConflictError, MissingError
 from translog.formats.entry import Entry
@@ -42,7 +42,7 @@ class Pair(NamedTuple):
     "--output",
     "file",
     metavar="FILE.ots",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="The timestamp; what it is about is written beside it, without the ending.",
 )

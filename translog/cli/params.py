@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -109,3 +110,21 @@ URL = Parsed("url", _url)
 FINGERPRINT = Parsed("fingerprint", _fingerprint)
 NUMBER = Parsed("number", lambda text: str(parse_pith_number(text)))
 TIME = Parsed("time", _time)
+# Whether a file can be read is seen when it is read: that is no mistake in the command line.
+PATH: click.Path = click.Path(path_type=Path, readable=False)
+FILE: click.Path = click.Path(path_type=Path, readable=False, dir_okay=False)
+
+PRIVATE_KEY = click.option(
+    "--key",
+    metavar="FILE",
+    type=PATH,
+    required=True,
+    help="The private key that signs, as `translog keys generate` makes it: never a log's own.",
+)
+SIGNER_ID = click.option(
+    "--signer-id",
+    metavar="ID",
+    type=LABEL,
+    help="Under which name it is signed: the one that the log allows the key.  [default: the"
+    " key's fingerprint]",
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output, json_option
-from translog.cli.params import EVENT_ID, is_url
+from translog.cli.params import EVENT_ID, FILE, is_url
 from translog.cli.places import answering, find_log
 from translog.formats.checkpoint import Checkpoint
 from translog.formats.note import MAX_NOTE_BYTES, Note
@@ -27,7 +27,7 @@ from translog.store.database import snapshot
     "--output",
     "file",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write it to FILE, such as event.json.tlog-proof.",
 )
 @json_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from translog.cli.output import Output
-from translog.cli.params import LABEL
+from translog.cli.params import LABEL, PRIVATE_KEY, SIGNER_ID
 from translog.errors import MalformedError
 from translog.formats.canonical import parse
 from translog.pith.draft import complete
@@ -19,20 +19,8 @@ from translog.store.keys import read_key
 
 @click.command(short_help="Sign an event.")
 @click.argument("draft", metavar="EVENT.json")
-@click.option(
-    "--key",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The private key, as `translog keys generate` makes it.",
-)
-@click.option(
-    "--signer-id",
-    metavar="ID",
-    type=LABEL,
-    help="Under which name it is signed: the one that the log allows the key.  [default: the"
-    " key's fingerprint]",
-)
+@PRIVATE_KEY
+@SIGNER_ID
 @click.option(
     "--signer-type",
     metavar="TEXT",

@@ -10,6 +10,7 @@ from translog.bitcoin.grade import HeaderSource
 from translog.cli.exits import FAILED, OK
 from translog.cli.keyring import KEY, POLICY, PublicKey, trusted
 from translog.cli.output import MARK_WIDTH, MARKS, Output, counted, json_option
+from translog.cli.params import PATH
 from translog.errors import MalformedError, UnknownKeyError
 from translog.formats.policy import Policy
 from translog.store import files
@@ -43,7 +44,7 @@ TIMESTAMP = ".ots"
 @click.option(
     "--of",
     "content",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="What the one timestamp is about. Without it: FILE for FILE.ots.",
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import KEY_NAME, LISTEN, Parsed
+from translog.cli.params import KEY_NAME, LISTEN, PATH, Parsed
 from translog.errors import MalformedError, UnavailableError
 from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.keys import SEED_BYTES
@@ -43,7 +43,7 @@ def _keys(text: str) -> list[LogKey]:
 
 LOGS = Parsed("vkey|file", _keys)
 
-directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+directory_argument = click.argument("directory", metavar="DIR", type=PATH)
 key_option = click.option(
     "--key",
     "key_types",
@@ -228,7 +228,7 @@ def _log_rows(
 
 @witness.command(short_help="Write evidence against logs that forked.")
 @directory_argument
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PATH)
 @json_option
 @click.pass_obj
 def evidence(output: Output, directory: Path, out: Path) -> None:

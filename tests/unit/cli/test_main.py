@@ -144,6 +144,17 @@ def test_an_error_that_nobody_expected_of_the_disk_names_the_file(
     assert capsys.readouterr().err == "translog: log/log.db: Permission denied\n"
 
 
+def test_a_file_that_may_not_be_read_is_the_environment_and_no_mistake_in_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").touch()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert run(["fsck", str(tmp_path)]) == 3
+    assert "has no log.db" in capsys.readouterr().err
+    assert run(["sign", "x", "--key", str(tmp_path / "config")]) == 3
+    assert "want 0600" in capsys.readouterr().err
+
+
 def test_a_key_is_not_made_where_there_may_be_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

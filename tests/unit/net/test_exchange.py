@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.unit.net.certificates import certificate
 from tests.unit.net.raw import raw_server, raw_server_without_reading, slowly
 from translog.errors import (
     BusyError,
@@ -163,8 +164,6 @@ def test_a_head_without_end_is_refused():
 
 
 def test_a_certificate_of_nobody_we_know_is_refused(tmp_path):
-    from tests.unit.net.certificates import certificate
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
 

@@ -4,19 +4,16 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tests.unit.net.certificates import certificate
 from translog.errors import UnavailableError
 from translog.net.client import Client
 from translog.net.connections import tls
-
-x509 = pytest.importorskip("cryptography.x509")
 
 FETCH = """
 import sys
@@ -46,41 +43,10 @@ class Quiet(HTTPServer):
         pass
 
 
-def certificate(folder: Path, address: str) -> Path:
-    """Write a certificate that vouches for itself, and its key, in one file."""
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "translog test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(
-        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / f"{address}.pem"
-    file.write_bytes(private + made.public_bytes(encoding))
-    return file
-
-
 @pytest.fixture(params=["127.0.0.1", "127.0.0.2"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path, bool]]:
     """Serve on 127.0.0.1, with a certificate for that address or another."""
-    file = certificate(tmp_path, request.param)
+    file = certificate(tmp_path, host=request.param)
     server = Quiet(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
