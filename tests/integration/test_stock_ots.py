@@ -11,7 +11,8 @@ from otskit.bitcoin import Header, check
 from tests.simulators import ots
 from tests.simulators.timestamps import Tree
 from translog.bitcoin.anchor import Anchor
-from translog.bitcoin.ots import InBlock, Timestamp, TimestampFile
+from translog.bitcoin.attestation import InBlock
+from translog.bitcoin.ots import Timestamp, TimestampFile
 from translog.cli.main import run
 from translog.testing.chain import RegtestChain
 

@@ -22,10 +22,11 @@ from tests.simulators.timestamps import (
     prepend,
 )
 from translog.bitcoin.anchor import Anchor
+from translog.bitcoin.attestation import InBlock
 from translog.bitcoin.chain import follow, genesis_head
 from translog.bitcoin.header import MAX_HEIGHT, Header, verify_work
 from translog.bitcoin.network import MAINNET
-from translog.bitcoin.ots import InBlock, Timestamp, TimestampFile, file_head
+from translog.bitcoin.ots import Timestamp, TimestampFile, file_head
 from translog.errors import HeaderError, MalformedError
 from translog.store import builtin
 

@@ -12,11 +12,12 @@ import pytest
 from opentimestamps.core.serialize import BytesDeserializationContext, DeserializationError
 from opentimestamps.core.timestamp import DetachedTimestampFile
 
+from translog.bitcoin.attestation import InBlock
 from translog.bitcoin.block_time import verify_in_block
 from translog.bitcoin.grade import OWN_NODE, GradedHeader
 from translog.bitcoin.header import Header
 from translog.bitcoin.network import REGTEST
-from translog.bitcoin.ots import InBlock, TimestampFile
+from translog.bitcoin.ots import TimestampFile
 from translog.errors import MalformedError, TimestampError
 
 ROOT = Path(__file__).parents[2]

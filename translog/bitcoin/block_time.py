@@ -7,13 +7,13 @@ names. If it is, what was stamped existed before that block was made.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from translog.bitcoin.attestation import InBlock
 from translog.bitcoin.chain import is_final
 from translog.bitcoin.checkpoints import Checkpoints
 from translog.bitcoin.claims import Known
 from translog.bitcoin.grade import CHECKPOINT_LINKED, GradedHeader, HeaderSource
 from translog.bitcoin.header import display_hash
 from translog.bitcoin.network import Network
-from translog.bitcoin.ots import InBlock
 from translog.errors import HeaderError, TimestampError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

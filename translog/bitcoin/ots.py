@@ -14,7 +14,7 @@ Proofs are compared as trees: other software writes the branches of one proof in
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentimestamps.core.notary import (
     BitcoinBlockHeaderAttestation,
@@ -30,6 +30,7 @@ from opentimestamps.core.serialize import (
 from opentimestamps.core.timestamp import DetachedTimestampFile
 from opentimestamps.core.timestamp import Timestamp as Tree
 
+from translog.bitcoin.attestation import Attestation, Foreign, InBlock, Pending, order
 from translog.bitcoin.header import MAX_HEIGHT
 from translog.errors import MalformedError, TimestampError, TooLargeError
 from translog.formats.strict import shown
@@ -49,30 +50,6 @@ then cannot hash a file with it."""
 # A ValueError is Python's, on writing a number of 5,000 digits into the library's message; or
 # OpenSSL's, where it was built without an old algorithm.
 _REFUSALS = (DeserializationError, ValueError)
-
-
-class InBlock(NamedTuple):
-    """The claim that `message` is the Merkle root of the Bitcoin block at `height`."""
-
-    message: bytes
-    height: int
-
-
-class Pending(NamedTuple):
-    """A calendar's promise to have `message` attested. Nothing is proved by it."""
-
-    message: bytes
-    uri: str
-
-
-class Foreign(NamedTuple):
-    """An attestation that cannot be checked here: another chain's, or of an unknown kind."""
-
-    message: bytes
-    kind: str
-
-
-Attestation = InBlock | Pending | Foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +113,7 @@ class Timestamp:
         found = {
             _read(tree.msg, each) for _, tree in _walk(self._tree) for each in tree.attestations
         }
-        return sorted(found, key=_order)
+        return sorted(found, key=order)
 
     def in_blocks(self) -> list[InBlock]:
         """Return the attestations that name a Bitcoin block, the oldest block first."""
@@ -353,13 +330,3 @@ def _read(message: bytes, attestation: Any) -> Attestation:
         return Foreign(message, f"unknown kind {attestation.TAG.hex()}")
     chain = type(attestation).__name__.removesuffix("BlockHeaderAttestation")
     return Foreign(message, f"{chain} block {attestation.height}")
-
-
-def _order(attestation: Attestation) -> tuple[int, int, str, bytes]:
-    match attestation:
-        case InBlock(message, height):
-            return 0, height, "", message
-        case Pending(message, uri):
-            return 1, 0, uri, message
-        case Foreign(message, kind):
-            return 2, 0, kind, message

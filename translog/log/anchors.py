@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from translog.bitcoin.anchor import tip
+from translog.bitcoin.attestation import InBlock, Pending
 from translog.bitcoin.chain import is_final
 from translog.bitcoin.grade import UNCHECKED, Grade, GradedHeader
-from translog.bitcoin.ots import InBlock, Pending, Timestamp
+from translog.bitcoin.ots import Timestamp
 from translog.formats.checkpoint import Checkpoint
 from translog.formats.note import Note
 from translog.store.anchors import AnchorRow, StampRow

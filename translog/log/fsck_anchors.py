@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from translog.bitcoin.anchor import tip
+from translog.bitcoin.attestation import InBlock, Pending
 from translog.bitcoin.grade import Grade
 from translog.bitcoin.header import Header
 from translog.bitcoin.network import network_named
-from translog.bitcoin.ots import InBlock, Pending, Timestamp
+from translog.bitcoin.ots import Timestamp
 from translog.errors import TranslogError, UnavailableError, VerificationError
 from translog.formats.canonical import parse
 from translog.formats.checkpoint import open_checkpoint

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from translog.bitcoin.anchor import tip
-from translog.bitcoin.ots import Pending, Timestamp
+from translog.bitcoin.attestation import Pending
+from translog.bitcoin.ots import Timestamp
 from translog.errors import TranslogError, UnavailableError
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.keys import key_sha256

@@ -23,7 +23,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
-from translog.bitcoin.ots import Pending, Timestamp
+from translog.bitcoin.attestation import Pending
+from translog.bitcoin.ots import Timestamp
 from translog.errors import MalformedError, TranslogError, UnavailableError, UnlistedError
 from translog.formats.strict import shown
 from translog.net.exchange import Answer, Exchange, refusal

@@ -38,17 +38,6 @@ MAX_CONTENT_BYTES = MAX_EVENT_BYTES - 4096
 
 SIGNED_MESSAGE = "open_graph_event_sha256_bytes"
 
-# The lists of a merged state that hold the events of a type: docs/formats/merge.md.
-LISTED_TYPES: Mapping[str, str] = {
-    "graph_snapshot": "graph_snapshots",
-    "author_attestation": "author_attestations",
-    "timestamp_anchor": "timestamp_anchors",
-    "storage_attestation": "storage_attestations",
-    "citation_signature": "citation_signatures",
-    "replication_record": "replication_records",
-    "correction": "corrections",
-    "mirror_hint": "mirror_hints",
-}
 RECORD_CREATED = record_created.TYPE
 TIME_BEACON = time_beacon.TYPE
 RECORD_TYPES = frozenset(ABOUT_RECORDS)

@@ -15,7 +15,6 @@ from translog.errors import CompromisedKeyError, SubjectError, TranslogError
 from translog.formats.canonical import canonical, canonical_without
 from translog.formats.strict import shown
 from translog.pith.event import (
-    LISTED_TYPES,
     RECORD_CREATED,
     Event,
     check_subject,
@@ -29,6 +28,17 @@ from translog.pith.shape import is_event_id
 
 MERGE_VERSION = "pith-open-graph-merge-v1"
 NONE: Mapping[str, Collection[str]] = MappingProxyType({})
+# The lists of a state that hold the events of a type.
+LISTED_TYPES: Mapping[str, str] = {
+    "graph_snapshot": "graph_snapshots",
+    "author_attestation": "author_attestations",
+    "timestamp_anchor": "timestamp_anchors",
+    "storage_attestation": "storage_attestations",
+    "citation_signature": "citation_signatures",
+    "replication_record": "replication_records",
+    "correction": "corrections",
+    "mirror_hint": "mirror_hints",
+}
 
 
 class Examined(NamedTuple):

@@ -7,16 +7,10 @@ that the caller names.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from translog.bitcoin.attestation import Attestation, Foreign, InBlock, Pending
 from translog.bitcoin.block_time import BlockTime, verify_in_block
 from translog.bitcoin.grade import HeaderSource
-from translog.bitcoin.ots import (
-    Attestation,
-    Foreign,
-    InBlock,
-    Pending,
-    Timestamp,
-    TimestampFile,
-)
+from translog.bitcoin.ots import Timestamp, TimestampFile
 from translog.errors import (
     MalformedError,
     MissingError,

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from translog.pith.event import LISTED_TYPES, RECORD_CREATED
+from translog.pith.event import RECORD_CREATED
+from translog.pith.merge import LISTED_TYPES
 from translog.pith.record import parse_pith_number
 from translog.pith.titles import find_title, snapshot_title
 from translog.web import timestamps, words
+from translog.web.completeness import Item, completeness
 from translog.web.lenient import arxiv_link, count, doi_link, items, link, member, text
 from translog.web.statements import Statement, statement
-from translog.web.timestamps import Stamp
 
 MAX_EVENTS = 200  # listed on a page; the bundle has them all
 
@@ -37,18 +38,6 @@ class Facts:
     indices: Mapping[str, int]
     titles: Sequence[str] = ()
     cited_by: Sequence[Statement] = ()
-
-
-State = Literal["done", "waiting", "open"]
-
-
-class Item(NamedTuple):
-    """A line of the completeness list. `anchor` is the section that says more, if one does."""
-
-    name: str
-    state: State
-    words: str
-    anchor: str | None
 
 
 class Row(NamedTuple):
@@ -145,7 +134,7 @@ def record_page(facts: Facts) -> RecordPage:
         submitted_at=metadata["submitted_at"],
         category=metadata["primary_cat"],
         license=link(metadata["license"]),
-        completeness=_completeness(current, stamps, facts.cited_by),
+        completeness=completeness(current, stamps, facts.cited_by),
         claims=_claims(graph),
         references=references,
         reference_count=count(member(graph, "references", "count")) or len(references),
@@ -185,45 +174,6 @@ def _source_link(source: Mapping[str, Any]) -> str | None:
     if source["kind"] != "arxiv":
         return None
     return arxiv_link(f"{source['id']}v{source['version']}")
-
-
-def _completeness(
-    current: Mapping[str, Any], stamps: Sequence[Stamp], cited_by: Sequence[Statement]
-) -> tuple[Item, ...]:
-    lists = (
-        ("Web archive", "storage_attestations", "capture", "storage"),
-        ("Author claim", "author_attestations", "attestation", "authors"),
-        ("Citations", "citation_signatures", "signed citation", "citations"),
-        ("Replications", "replication_records", "record", "replications"),
-    )
-    found = [
-        Item(name, "done", words.counted(len(current[key]), thing), anchor)
-        if current[key]
-        else Item(name, "open", "none yet", None)
-        for name, key, thing, anchor in lists
-    ]
-    if cited_by:
-        cited = Item(
-            "Citations", "done", f"by {words.counted(len(cited_by), 'record')}", "cited-by"
-        )
-        found = [cited if item[:2] == ("Citations", "open") else item for item in found]
-    return (
-        Item("Bitcoin timestamp", *_bitcoin(timestamps.best(stamps)), "time"),
-        *found,
-        Item("Portable bundle", "done", "signed by this log", "downloads"),
-    )
-
-
-def _bitcoin(stamp: Stamp | None) -> tuple[State, str]:
-    if stamp is None:
-        return "open", "none yet"
-    if stamp.height is None:
-        return "waiting", "sent to calendars"
-    if stamp.network != timestamps.MAINNET:
-        return "waiting", f"on {stamp.network}"
-    if stamp.standing != "final":
-        return "waiting", "in a recent block"
-    return "done", f"block {stamp.height:,}"
 
 
 def _claims(graph: Any) -> tuple[Claim, ...]:

@@ -17,7 +17,8 @@ from tests.simulators.timestamps import (
     prepend,
 )
 from translog.bitcoin.anchor import Anchor, audit_path, tip
-from translog.bitcoin.ots import InBlock, Timestamp, TimestampFile
+from translog.bitcoin.attestation import InBlock
+from translog.bitcoin.ots import Timestamp, TimestampFile
 from translog.errors import InclusionError, TimestampError, TooLargeError
 from translog.formats.merkle import Hash
 

@@ -16,15 +16,13 @@ from tests.simulators.timestamps import (
     pending,
     prepend,
 )
+from translog.bitcoin.attestation import Foreign, InBlock, Pending
 from translog.bitcoin.header import MAX_HEIGHT
 from translog.bitcoin.ots import (
     MAGIC,
     MAX_NESTING,
     MAX_PROOF_BYTES,
     MAX_TAGS,
-    Foreign,
-    InBlock,
-    Pending,
     Timestamp,
     TimestampFile,
     file_head,

@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 
 from tests.simulators.timestamps import SHA256, Tree, append, in_block, pending
+from translog.bitcoin.attestation import InBlock
 from translog.bitcoin.grade import (
     CHECKPOINT_LINKED,
     OWN_NODE,
@@ -14,7 +15,7 @@ from translog.bitcoin.grade import (
     GradedHeader,
 )
 from translog.bitcoin.header import MERKLE_ROOT, Header
-from translog.bitcoin.ots import InBlock, Timestamp
+from translog.bitcoin.ots import Timestamp
 from translog.log import anchors as rules
 from translog.log.anchors import judge
 from translog.store.anchors import AnchorRow, StampRow

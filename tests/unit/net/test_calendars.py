@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translog.bitcoin.ots import InBlock, Pending, Timestamp
+from translog.bitcoin.attestation import InBlock, Pending
+from translog.bitcoin.ots import Timestamp
 from translog.errors import (
     BusyError,
     MalformedError,

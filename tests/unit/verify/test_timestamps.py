@@ -9,6 +9,7 @@ import pytest
 from tests.shared import SHARED, needs
 from tests.simulators.sources import Known
 from tests.simulators.timestamps import FORK, SHA256, append, in_block, pending
+from translog.bitcoin.attestation import InBlock
 from translog.bitcoin.block_time import utc, verify_in_block
 from translog.bitcoin.grade import (
     CHECKPOINT_LINKED,
@@ -21,7 +22,7 @@ from translog.bitcoin.grade import (
 )
 from translog.bitcoin.header import Header
 from translog.bitcoin.network import MAINNET, REGTEST
-from translog.bitcoin.ots import InBlock, Timestamp, file_head
+from translog.bitcoin.ots import Timestamp, file_head
 from translog.errors import (
     HeaderError,
     MalformedError,

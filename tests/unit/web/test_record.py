@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.simulators.events import real_bundle
 from tests.simulators.papers import PAYLOADS
 from tests.unit.web.test_lenient import JSON
-from translog.pith.event import LISTED_TYPES
+from translog.pith.merge import LISTED_TYPES
 from translog.web.pages import Pages
 from translog.web.record import Facts, record_page
 from translog.web.statements import statement

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from tests.simulators.papers import PAYLOADS
 from tests.unit.web.test_lenient import JSON
-from translog.pith.event import LISTED_TYPES
+from translog.pith.merge import LISTED_TYPES
 from translog.web.statements import SENTENCES, Said, statement
 
 ITEM = {"event_id": "sha256:00", "created_at": "2026-06-01T00:00:00Z", "signer": {"signer_id": "S"}}
