@@ -111,9 +111,11 @@ class _Pull(NamedTuple):
         seen: set[str] = set()
         whole = True
         for part in mirrors.changes(self.place.published, self.source):
-            seen.update(part.numbers)
+            # What was fetched for an earlier part is as new as the log was when the pull began.
+            fresh = [each for each in part.numbers if each not in seen or each in part.created]
+            seen.update(fresh)
             # From a part in which something is not taken on, all is looked through again next time.
-            whole = self._take(part.numbers, part.position if whole else 0, part.created) and whole
+            whole = self._take(fresh, part.position if whole else 0, part.created) and whole
         stale = rows.read_stalest(self.db, self.source.name, mirrors.STALEST)
         self._take([number for number in stale if number not in seen], 0)
 
