@@ -11,9 +11,10 @@ from translog.bitcoin.grade import CHECKPOINT_LINKED, UNCHECKED, Grade
 from translog.bitcoin.header import Header, display_hash
 from translog.bitcoin.network import MAINNET, NETWORKS, Network, network_named
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import LISTEN, PATH, Parsed
+from translog.cli.params import PATH, Parsed
+from translog.cli.serving import installed, listen_option
 from translog.cli.sources import ASKED, asked
-from translog.errors import MalformedError, MissingError, UnavailableError
+from translog.errors import MalformedError, MissingError
 from translog.formats.strict import parse_decimal
 from translog.store import files
 from translog.store.builtin import checkpoints_of
@@ -310,27 +311,14 @@ def segment(output: Output, directory: Path, height: int, file: Path) -> None:
 
 @headers.command(short_help="Answer `ots verify` as a node does.")
 @directory_argument
-@click.option(
-    "--listen",
-    type=LISTEN,
-    default=("127.0.0.1", 8332),
-    metavar="HOST:PORT",
-    help="Where to listen.  [default: 127.0.0.1:8332, where a node does]",
-)
+@listen_option(8332, ", where a node does")
 def serve(directory: Path, listen: tuple[str, int]) -> None:
     """Answer getblockcount, getblockhash and getblockheader from the headers in DIR.
 
     That is what the stock `ots verify` asks a Bitcoin node for: with --bitcoin-node
     http://any:thing@127.0.0.1:8332 it works without one. Nothing is asked of anybody.
     """
-    try:
-        # Here and not above: the server is an extra, and help must not need it.
+    with installed():
         from translog.server.node_run import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("translog"):
-            raise
-        raise UnavailableError(
-            f"{error.name} is not installed: pip install 'translog[server]'"
-        ) from error
     with HeaderFile(directory) as file:
         run(file, checkpoints_of(file.state().network), *listen)

@@ -2,20 +2,14 @@
 
 import click
 
-from translog.cli.params import LISTEN, SECONDS, URL
+from translog.cli.params import SECONDS, URL
 from translog.cli.places import find_log
-from translog.errors import UnavailableError
+from translog.cli.serving import installed, listen_option
 
 
 @click.command(short_help="Serve a log over HTTP, and take events.")
 @click.argument("directory", metavar="DIR")
-@click.option(
-    "--listen",
-    type=LISTEN,
-    default=("127.0.0.1", 8080),
-    metavar="HOST:PORT",
-    help="Where to listen.  [default: 127.0.0.1:8080]",
-)
+@listen_option(8080)
 @click.option(
     "--publish-interval",
     type=SECONDS,
@@ -38,14 +32,7 @@ def serve(
     What was acknowledged is on disk; stopping finishes what was taken in, and signs it.
     """
     log = find_log(directory)
-    try:
-        # Here and not above: the server is an extra, and help must not need it.
+    with installed():
         from translog.server.run import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("translog"):
-            raise
-        raise UnavailableError(
-            f"{error.name} is not installed: pip install 'translog[server]'"
-        ) from error
     host, port = listen
     run(log, host=host, port=port, publish_interval=publish_interval, base_url=base_url)

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import KEY_NAME, LISTEN, PATH, Parsed
-from translog.errors import MalformedError, UnavailableError
+from translog.cli.params import KEY_NAME, PATH, Parsed
+from translog.cli.serving import installed, listen_option
+from translog.errors import MalformedError
 from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.keys import SEED_BYTES
 from translog.formats.policy import MAX_POLICY_BYTES, LogKey, Policy, parse_log_key, parse_logs
@@ -259,13 +260,7 @@ def evidence(output: Output, directory: Path, out: Path) -> None:
 
 @witness.command(short_help="Serve a witness over HTTP.")
 @directory_argument
-@click.option(
-    "--listen",
-    type=LISTEN,
-    default=("127.0.0.1", 8081),
-    metavar="HOST:PORT",
-    help="Where to listen.  [default: 127.0.0.1:8081]",
-)
+@listen_option(8081)
 def serve(directory: Path, listen: tuple[str, int]) -> None:
     """Serve the witness in DIR over HTTP until it is stopped (Ctrl-C or SIGTERM).
 
@@ -273,15 +268,8 @@ def serve(directory: Path, listen: tuple[str, int]) -> None:
     SHA-256 of its origin in hex.
     """
     place = find(directory)
-    try:
-        # Here and not above: the server is an extra, and help must not need it.
+    with installed():
         from translog.server.witness_run import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("translog"):
-            raise
-        raise UnavailableError(
-            f"{error.name} is not installed: pip install 'translog[server]'"
-        ) from error
     host, port = listen
     run(place, host, port)
 
