@@ -53,9 +53,9 @@ def read_json(raw: bytes) -> Work:
     value = parse(raw, limit=MAX_METADATA_BYTES)
     if type(value) is not dict:
         raise MalformedError(f"metadata are {shown(value)}, want an object")
-    lacks, extra = sorted(_REQUIRED - value.keys()), sorted(value.keys() - _KNOWN)
+    lacks, extra = _REQUIRED - value.keys(), value.keys() - _KNOWN
     if lacks or extra:
-        raise MalformedError(f"metadata lack {lacks} and have unknown members {shown(extra)}")
+        shape.refuse_members(lacks, extra, "work")
     members = {**_OPTIONAL, **value}
     texts = {name: _text(members, name) for name in _TEXTS}
     snapshot = members["graph_snapshot"]

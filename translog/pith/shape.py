@@ -6,7 +6,7 @@ of that kind.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from translog.errors import MalformedError
 from translog.formats.strict import shown
 
 MAX_LABEL_CHARS = 255
+SHOWN_MEMBERS = 8  # that are unknown, in a refusal
 
 _HEX_DIGITS = b"0123456789abcdef"
 _EVENT_ID = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,11 +29,18 @@ def exact(value: Any, names: frozenset[str], what: str) -> dict[str, Any]:
     if type(value) is not dict:
         raise MalformedError(f"{what} is {shown(value)}, want an object")
     if value.keys() != names:
-        lacks, extra = sorted(names - value.keys()), sorted(value.keys() - names)
-        found = [f"lacks {lacks}"] if lacks else []
-        found += [f"has unknown members {shown(extra)}"] if extra else []
-        raise MalformedError(f"{what} {' and '.join(found)}")
+        refuse_members(names - value.keys(), value.keys() - names, what)
     return value
+
+
+def refuse_members(lacks: Set[str], extra: Set[str], what: str) -> NoReturn:
+    """Say of an object which of its members are missing, and which nobody knows."""
+    found = [f"lacks {', '.join(sorted(lacks))}"] if lacks else []
+    if extra:
+        more = f" and {len(extra) - SHOWN_MEMBERS} more" if len(extra) > SHOWN_MEMBERS else ""
+        names = ", ".join(map(shown, sorted(extra)[:SHOWN_MEMBERS]))
+        found.append(f"has unknown members {names}{more}")
+    raise MalformedError(f"{what} {' and '.join(found)}")
 
 
 def constant(members: Mapping[str, Any], name: str, want: str, what: str) -> None:

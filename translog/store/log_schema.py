@@ -270,5 +270,5 @@ LOG_SCHEMA = Schema(
         "0005_decisions": making(*DECISIONS, *SIGNER_COLUMNS),
         "0006_records": _look_up_records,
     },
-    "put a backup in its place, docs/operating.md; `translog fsck` tells a whole one",
+    "put a backup in its place, and look at it with `translog fsck`: docs/operating.md",
 )

@@ -56,7 +56,7 @@ def test_a_hash_may_stand_beside_its_text_and_has_to_be_its_hash() -> None:
 
 @pytest.mark.parametrize("name", ["source", "submitted_at", "primary_cat"])
 def test_what_a_record_needs_is_needed(name: str) -> None:
-    with pytest.raises(MalformedError, match=name):
+    with pytest.raises(MalformedError, match=f"^work lacks {name}$"):
         read({key: value for key, value in REAL_METADATA.items() if key != name})
 
 

@@ -67,7 +67,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 KINDS = pytest.mark.parametrize(
     ("schema", "remedy"),
     [
-        (LOG_SCHEMA, "put a backup in its place, .*`translog fsck`"),
+        (LOG_SCHEMA, "put a backup in its place, and look at it with `translog fsck`"),
         (mirrors.SCHEMA, "put a copy in its place, or remove it and add the sources again"),
         (follower.SCHEMA, "put a copy in its place, or remove it and the monitor begins anew"),
         (witness.SCHEMA, "no copy may take its place: begin again with new keys"),
