@@ -65,12 +65,18 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         progress: called with the number of events written, and of all there are to write.
 
     Raises:
-        ConflictError: `out` holds something else than an export of this log.
+        ConflictError: `out` holds something else than an export of this log, or a log.
         VerificationError: it is an export that this log does not continue.
         MissingError: no checkpoint is signed yet, or the key is not there: a backup has none.
     """
     if (out / DATABASE).exists():
         raise ConflictError(f"{out} is a log itself: export into a directory of its own")
+    if directory.path.resolve().is_relative_to(out.resolve()):
+        # What is exported is there to be published, with all that lies beside it.
+        raise ConflictError(
+            f"{out} holds the log's own directory, with its private key: export into a directory"
+            " of its own"
+        )
     try:
         signer = directory.read_signer()
     except MissingError as error:

@@ -226,6 +226,16 @@ def test_a_log_is_not_exported_into_a_log(log: LogDirectory) -> None:
         ship(log, log.path)
 
 
+def test_no_private_key_lies_in_an_export(log: LogDirectory) -> None:
+    add(log, *raws(1))
+    for above in log.path.parents[:2]:
+        before = sorted(above.iterdir())
+        with pytest.raises(ConflictError, match="holds the log's own directory, with its private"):
+            ship(log, above)
+        assert sorted(above.iterdir()) == before
+    ship(log, log.path / "public")  # below it is nothing but the export
+
+
 def test_another_logs_export_is_not_written_over(log: LogDirectory, tmp_path: Path) -> None:
     other = new_log(tmp_path / "other")
     add(other, *raws(1))
