@@ -22,8 +22,9 @@ from translog.log.writer import Writer
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, RECORD_TYPES, event_id
 from translog.pith.kinds import timestamp_anchor
 from translog.pith.record import parse_pith_number
-from translog.store import anchors, log
-from translog.store.anchors import AnchorRow, AnnouncementRow
+from translog.store import anchors, announcements, log
+from translog.store.anchors import AnchorRow
+from translog.store.announcements import AnnouncementRow
 from translog.store.bodies import unpack
 from translog.store.database import Connection, transaction
 
@@ -39,27 +40,27 @@ def begin(db: Connection, anchor: AnchorRow, log_size: int, now: int) -> None:
     """
 
     def add(start: int, stop: int, *, again: bool) -> None:
-        anchors.add_announcement(
+        announcements.add(
             db,
             AnnouncementRow(
                 0, anchor.anchor_id, start, stop, start, now, log_size, int(again), "open"
             ),
         )
 
-    for lost in anchors.read_announcements(db, "lost"):
+    for lost in announcements.read(db, "lost"):
         if lost.stop <= anchor.size:
-            anchors.write_announcement(db, lost._replace(state="replaced"))
+            announcements.write(db, lost._replace(state="replaced"))
             add(lost.start, lost.stop, again=True)
-    done = anchors.read_announced_to(db)
+    done = announcements.read_end(db)
     if done < anchor.size:
         add(done, anchor.size, again=False)
 
 
 def lose(db: Connection, anchor_id: int) -> None:
     """Take back what an anchor announced. Wants to be inside a transaction."""
-    for announced in anchors.read_announcements_of(db, anchor_id):
+    for announced in announcements.read_of(db, anchor_id):
         if announced.state in ("open", "done"):
-            anchors.write_announcement(db, announced._replace(state="lost"))
+            announcements.write(db, announced._replace(state="lost"))
 
 
 def go_on(db: Connection, writer: Writer, signer: NoteSigner, policy: Policy) -> int | None:
@@ -68,7 +69,7 @@ def go_on(db: Connection, writer: Writer, signer: NoteSigner, policy: Policy) ->
     Raises:
         BusyError, UnavailableError: the log takes nothing now; the batch is made again later.
     """
-    waiting = anchors.read_announcements(db, "open") if policy != "none" else []
+    waiting = announcements.read(db, "open") if policy != "none" else []
     if not waiting:
         return None
     batch = waiting[0]
@@ -77,7 +78,7 @@ def go_on(db: Connection, writer: Writer, signer: NoteSigner, policy: Policy) ->
     position = min(batch.position + BATCH_LEAVES, batch.stop)
     with transaction(db):
         state = "done" if position == batch.stop else "open"
-        anchors.write_announcement(db, batch._replace(position=position, state=state))
+        announcements.write(db, batch._replace(position=position, state=state))
     return len(made)
 
 

@@ -7,6 +7,7 @@ block is still in the chain.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from translog.bitcoin.anchor import tip
 from translog.bitcoin.attestation import InBlock, Pending
@@ -22,8 +23,9 @@ from translog.formats.keys import key_sha256
 from translog.log import reader
 from translog.log.directory import LogDirectory
 from translog.pith.event import MAX_EVENT_BYTES, TIME_BEACON
-from translog.store import anchors, log
-from translog.store.anchors import AnchorRow, AnnouncementRow, BeaconRow, StampRow
+from translog.store import anchors, announcements, log
+from translog.store.anchors import AnchorRow, BeaconRow, StampRow
+from translog.store.announcements import AnnouncementRow
 from translog.store.bodies import unpack
 from translog.store.database import Connection
 
@@ -38,7 +40,7 @@ def check_anchors(db: Connection, directory: LogDirectory, size: int) -> None:
         VerificationError: one is wrong.
     """
     checker = _Checker(db, directory, size)
-    for row in anchors.every(db):
+    for row in chain(anchors.every(db), announcements.every(db)):
         with _named(row):
             checker.check(row)
     if not 0 <= anchors.read_quiet_to(db) <= size:

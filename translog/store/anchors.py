@@ -1,5 +1,6 @@
-"""Rows of anchoring: anchors, what calendars answered, beacons, announcements. What they mean and
-when they change: log/anchors.
+"""Rows of anchoring: anchors, what calendars answered, beacons.
+
+What they mean and when they change: log/anchors.
 
 Functions that write want to be inside a `database.transaction`, and count the version up.
 """
@@ -11,9 +12,6 @@ from typing import NamedTuple
 _ANCHOR = "anchor_id, network, size, note, made_at, state, changed_at, height, header, grade, path"
 _STAMP = "anchor_id, calendar, submitted_at, ask_after, pending, attested"
 _BEACON = "height, network, header, made_at, leaf_index, is_lost"
-_ANNOUNCEMENT = (
-    "announcement_id, anchor_id, start, stop, position, made_at, log_size, is_again, state"
-)
 
 
 class AnchorRow(NamedTuple):
@@ -77,29 +75,6 @@ class BeaconRow(NamedTuple):
     made_at: int
     leaf_index: int | None
     is_lost: int
-
-
-class AnnouncementRow(NamedTuple):
-    """Leaves whose being anchored the log states, by events of its own.
-
-    Attributes:
-        start, stop: the leaves.
-        position: the next leaf to be looked at.
-        made_at: POSIX seconds; the `created_at` of its events.
-        log_size: of the log when it was begun.
-        is_again: 1 if some of it was announced before, below `log_size`, and is superseded.
-        state: "open", "done", "lost" (its anchor is), or "replaced" by a later one.
-    """
-
-    announcement_id: int
-    anchor_id: int
-    start: int
-    stop: int
-    position: int
-    made_at: int
-    log_size: int
-    is_again: int
-    state: str
 
 
 class Cover(NamedTuple):
@@ -305,58 +280,15 @@ def read_beacons_above(db: sqlite3.Connection, height: int) -> list[BeaconRow]:
     return [BeaconRow(*row) for row in rows]
 
 
-# Announcements
-
-
-def add_announcement(db: sqlite3.Connection, row: AnnouncementRow) -> None:
-    """Begin an announcement; its id is given here."""
-    db.execute(
-        f"INSERT INTO announcement ({_ANNOUNCEMENT}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        row[1:],
-    )
-
-
-def write_announcement(db: sqlite3.Connection, row: AnnouncementRow) -> None:
-    """Change how far an announcement has come, or its state."""
-    db.execute(
-        "UPDATE announcement SET position = ?, state = ? WHERE announcement_id = ?",
-        (row.position, row.state, row.announcement_id),
-    )
-
-
-def read_announcements(db: sqlite3.Connection, state: str) -> list[AnnouncementRow]:
-    """Return the announcements in a state, oldest first."""
-    rows = db.execute(
-        f"SELECT {_ANNOUNCEMENT} FROM announcement WHERE state = ? ORDER BY announcement_id",  # noqa: S608
-        (state,),
-    )
-    return [AnnouncementRow(*row) for row in rows]
-
-
-def read_announcements_of(db: sqlite3.Connection, anchor_id: int) -> list[AnnouncementRow]:
-    rows = db.execute(
-        f"SELECT {_ANNOUNCEMENT} FROM announcement WHERE anchor_id = ? ORDER BY announcement_id",  # noqa: S608
-        (anchor_id,),
-    )
-    return [AnnouncementRow(*row) for row in rows]
-
-
-def read_announced_to(db: sqlite3.Connection) -> int:
-    """Return the first leaf that no announcement has."""
-    (stop,) = db.execute("SELECT max(stop) FROM announcement").fetchone()
-    return int(stop or 0)
-
-
 # Everything, for `fsck`
 
 
-def every(db: sqlite3.Connection) -> Iterator[AnchorRow | StampRow | BeaconRow | AnnouncementRow]:
+def every(db: sqlite3.Connection) -> Iterator[AnchorRow | StampRow | BeaconRow]:
     """Yield all rows, anchors before what is about them."""
     for kind, columns, table in (
         (AnchorRow, _ANCHOR, "anchor"),
         (StampRow, _STAMP, "stamp"),
         (BeaconRow, _BEACON, "beacon"),
-        (AnnouncementRow, _ANNOUNCEMENT, "announcement"),
     ):
         for row in db.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2"):  # noqa: S608
             yield kind(*row)

@@ -27,7 +27,7 @@ from translog.log.timestamps import Proofs, proofs_of
 from translog.pith import event
 from translog.pith.kinds import time_beacon
 from translog.pith.record import pith_number
-from translog.store import anchors, log
+from translog.store import anchors, announcements, log
 from translog.testing.chain import RegtestChain
 
 HOUR = 3_600
@@ -609,7 +609,7 @@ def test_more_than_a_batch_is_told_in_order(at: World, desk: Desk) -> None:
     desk.settle()
     told = stated(desk, "timestamp_anchor")
     assert [each["payload"]["index"] for each in told] == list(range(count))
-    (announced,) = anchors.read_announcements(desk.db, "done")
+    (announced,) = announcements.read(desk.db, "done")
     assert (announced.start, announced.position, announced.stop) == (0, count, count)
 
 
