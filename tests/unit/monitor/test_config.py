@@ -115,7 +115,7 @@ WRONG = [
     ("interval_seconds = 1.5\n" + SMALL, "interval_seconds is 1.5, want a whole number"),
     ('listen = "9464"\n' + SMALL, "address is '9464', want one like"),
     ('listen = "127.0.0.1:99999"\n' + SMALL, "want one like 127.0.0.1:9464"),
-    (SMALL + "[alerts]\nstdout = 1", "alerts: stdout is 1, want bool"),
+    (SMALL + "[alerts]\nstdout = 1", "alerts: stdout is 1, want true or false"),
     (SMALL + '[alerts]\ncommand = [""]', "alerts: command has '', want strings"),
     (SMALL + '[alerts]\nwebhook = "https://x.y"', "webhook and webhook_key go together"),
     (SMALL + '[alerts]\nwebhook = "x.y"\nwebhook_key = "k"', "URL is 'x.y', want http"),
