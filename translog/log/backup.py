@@ -1,8 +1,9 @@
 """A copy of a log that can take its place, made while the log is being written to.
 
-The copy of the last signed head is read first and the database after it, so the database that is
-kept contains every head of which the backup knows. The private key is not copied: whoever can read
-a backup must not be able to sign.
+The last signed head is the newest that is known of: of its copy, which is read first, and of the
+heads in the database that is kept, which may be newer by then. So the database contains it, and
+none that is newer. The private key is not copied: whoever can read a backup must not be able to
+sign.
 """
 
 from collections.abc import Callable
@@ -50,9 +51,10 @@ def backup(directory: LogDirectory, out: Path, progress: Callable[[int, int], No
             keeping, and `translog fsck` says more.
     """
     _make_empty(out)
-    head = _read_head(directory)
+    copied = _read_copy(directory)
     with closing(open_reader(directory)) as db, snapshot(db):
         size = log.read_head(db).size  # the first read: what is seen from here on is one commit
+        head = _newest(copied, log.read_checkpoint(db), directory)
         if head is not None:
             _check_contains(db, size, head, directory)
         whole.copy(db, out / PART, progress)
@@ -82,11 +84,21 @@ def _make_empty(out: Path) -> None:
         raise ConflictError(f"{out} is not empty: each backup wants a directory of its own")
 
 
-def _read_head(directory: LogDirectory) -> SignedCheckpoint | None:
+def _read_copy(directory: LogDirectory) -> SignedCheckpoint | None:
     try:
         return open_checkpoint(files.read(directory.signed_head), directory.verifier)
     except MissingError:
         return None
+
+
+def _newest(
+    copied: SignedCheckpoint | None, stored: bytes | None, directory: LogDirectory
+) -> SignedCheckpoint | None:
+    """Return the last signed head: the log may have signed while it was being read."""
+    if stored is None:
+        return copied
+    head = open_checkpoint(stored, directory.verifier)
+    return copied if copied is not None and copied.size >= head.size else head
 
 
 def _check_contains(

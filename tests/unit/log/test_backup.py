@@ -2,16 +2,20 @@
 
 import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.simulators.logs import NOW, new_log, raws, writing
 from translog.errors import ConflictError, UnavailableError, VerificationError
+from translog.formats.checkpoint import SignedCheckpoint
+from translog.log import backup as module
 from translog.log import directory
 from translog.log.backup import backup
 from translog.log.directory import LogDirectory
 from translog.log.fsck import fsck
+from translog.store import database
 
 
 def ignore(done: int, total: int) -> None:
@@ -56,6 +60,35 @@ def test_a_restored_backup_goes_on(log: LogDirectory, tmp_path: Path) -> None:
     with writing(directory.find(out)) as writer:
         assert [result.duplicate for result in writer.add(raws(1, 9))] == [True, False]  # type: ignore[union-attr]
     assert fsck(out, ignore).size == 4
+
+
+def test_what_is_signed_while_a_backup_begins_is_its_last_head(
+    log: LogDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(log) as writer:
+
+        def read_then_sign(directory: LogDirectory) -> SignedCheckpoint | None:
+            copied = read_copy(directory)
+            writer.add(raws(4))
+            writer.publish(NOW)
+            return copied
+
+        read_copy = module._read_copy
+        monkeypatch.setattr(module, "_read_copy", read_then_sign)
+        done = backup(log, tmp_path / "out", ignore)
+    assert (done.size, done.signed_size) == (4, 4)
+    found = fsck(tmp_path / "out", ignore)
+    assert (found.size, found.signed_size) == (4, 4)
+
+
+def test_the_copy_of_the_last_head_may_be_ahead_of_its_row(
+    log: LogDirectory, tmp_path: Path
+) -> None:
+    """As it is between the two, or when the process ended there."""
+    with closing(database.open_editor(log.database)) as db:
+        db.execute("DELETE FROM checkpoint WHERE size > 0")
+    assert backup(log, tmp_path / "out", ignore).signed_size == 3
+    assert (tmp_path / "out" / "signed-head").read_bytes() == log.signed_head.read_bytes()
 
 
 def test_backups_made_while_events_are_added_are_all_right(
