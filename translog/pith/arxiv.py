@@ -95,23 +95,29 @@ def read_xml(chunks: Iterable[bytes]) -> Iterator[Read]:
     parser = DefusedXMLParser(target=collector, forbid_dtd=True)
     since = found = 0
     try:
-        for chunk in chunks:
-            for start in range(0, len(chunk), MAX_WORK_BYTES // 4):
-                part = chunk[start : start + MAX_WORK_BYTES // 4]
-                parser.feed(part)
-                since = 0 if collector.done else since + len(part)
-                if since > MAX_WORK_BYTES:
-                    raise TooLargeError(f"xml: a work has more than {MAX_WORK_BYTES} bytes")
-                done, collector.done = collector.done, []
-                found += len(done)
-                yield from map(_read, done)
-        parser.close()
+        for part in _parts(chunks):
+            # Of the end of a work the parser may tell later, when it has seen more, or all.
+            parser.feed(part) if part else parser.close()
+            since = 0 if collector.done else since + len(part)
+            if since > MAX_WORK_BYTES:
+                raise TooLargeError(f"xml: a work has more than {MAX_WORK_BYTES} bytes")
+            done, collector.done = collector.done, []
+            found += len(done)
+            yield from map(_read, done)
     except DefusedXmlException as error:
         raise MalformedError("xml: has a document type: nothing may be declared in it") from error
     except ParseError as error:
         raise MalformedError(f"xml: {error}") from error
     if not found:
         raise MalformedError("xml: no work is in it, want entries of Atom, or records of arXivRaw")
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a document in pieces in which no work can hide, and an empty one at its end."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), MAX_WORK_BYTES // 4):
+            yield chunk[start : start + MAX_WORK_BYTES // 4]
+    yield b""
 
 
 def _read(found: dict[str, Any]) -> Read:

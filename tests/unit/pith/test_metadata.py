@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,6 +211,27 @@ def test_arxiv_raw_makes_records_of_the_newest_versions() -> None:
 def test_it_does_not_matter_in_which_pieces_a_document_comes(size: int) -> None:
     assert works(RAW, size) == works(RAW)
     assert works(ATOM, size) == works(ATOM)
+
+
+@pytest.mark.parametrize("document", [RAW, ATOM])
+def test_a_parser_that_tells_of_all_at_the_end_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, document: str
+) -> None:
+    """Newer versions of expat put off what may be cut in two, at times until the end."""
+
+    class Late(DefusedXMLParser):  # type: ignore[misc]
+        kept: list[bytes]
+
+        def feed(self, data: bytes) -> None:
+            self.kept = [*getattr(self, "kept", []), data]
+
+        def close(self) -> None:
+            super().feed(b"".join(self.kept))
+            super().close()
+
+    wanted = works(document)
+    monkeypatch.setattr(arxiv, "DefusedXMLParser", Late)
+    assert works(document, 100) == wanted
 
 
 BOMB = '<!DOCTYPE z [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
