@@ -232,4 +232,5 @@ def test_a_registry_needs_the_key_of_its_log(tmp_path: Path, cli: Cli) -> None:
     key = SigningKey(b"k" * 32).public_key.hex()
     cli("mirror", "add", str(log.path), "x", "https://127.0.0.1:1", "--key", key, code=2)
     cli("mirror", "pull", str(log.path), "x", code=3)
-    assert registry.read(directory.open_reader(log)).signers
+    with closing(directory.open_reader(log)) as db:
+        assert registry.read(db).signers

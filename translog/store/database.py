@@ -78,6 +78,9 @@ def _opening(path: Path, mode: str, schema: Schema) -> Iterator[sqlite3.Connecti
     with translated(path, schema.remedy):
         connection = _connect(path, mode)
         try:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
             yield connection
         except BaseException:
             connection.close()
@@ -85,7 +88,7 @@ def _opening(path: Path, mode: str, schema: Schema) -> Iterator[sqlite3.Connecti
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_SECONDS,
@@ -93,10 +96,6 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,  # a connection is used by one thread at a time, not by one only
         cached_statements=256,
     )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    return connection
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:

@@ -3,14 +3,15 @@
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from translog.errors import ConflictError, MalformedError, UnavailableError
+from translog.errors import ConflictError, MalformedError, TranslogError, UnavailableError
 from translog.log.mirrors import add as add_source
-from translog.store import database, follower, mirrors, witness
+from translog.store import database, follower, mirrors, search, witness
 from translog.store.database import create, open_editor, open_reader, open_writer, transaction
 from translog.store.log import Identity, read_head, read_identity, write_identity
 from translog.store.log_schema import LOG_SCHEMA
@@ -85,6 +86,33 @@ def test_what_helps_a_damaged_database_is_told_for_its_kind(
         for opened in (open_editor, open_reader):
             with pytest.raises(error, match=remedy):
                 opened(path, schema)
+
+
+def test_what_cannot_be_used_is_closed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        made.append(connect(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    path = tmp_path / "some.db"
+    for content in (b"not a database " * 2000, b""):
+        path.write_bytes(content)
+        for opened in (open_editor, open_reader, open_writer):
+            with suppress(TranslogError):
+                opened(path).close()
+        with suppress(TranslogError), search.open_reader(path):
+            pass
+        with suppress(TranslogError), search.open_writer(path):
+            pass
+    assert len(made) >= 8
+    for connection in made:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
 
 
 def damage(path: Path) -> None:
