@@ -290,6 +290,7 @@ def test_many_works_are_read_though_together_they_are_large() -> None:
     [
         (ATOM, "abs/2402.13753v1", "abs/2402.13753", "with a version"),
         (ATOM, "abs/2402.13753v1", "abs/2402.13753v0", "with a version"),
+        (ATOM, "abs/2402.13753v1", "abs/2402.13753v1.", "with a version"),
         (ATOM, "http://arxiv.org/abs", "http://example.org/abs", "entry id is"),
         (ATOM, "2024-02-21T12:30:33Z</updated>", "yesterday</updated>", "submitted_at"),
         (ATOM, 'term="cs.CL"/>', "/>", "primary_cat"),
@@ -297,6 +298,7 @@ def test_many_works_are_read_though_together_they_are_large() -> None:
         (RAW, "Wed, 21 Feb", "Fri, 31 Feb", "there is none such"),
         (RAW, "12:30:33 GMT", "12:30:33 +0000", "want one like Mon, 2 Apr 2007"),
         (RAW, 'version="v1"', 'version="1"', "version is '1'"),
+        (RAW, 'version="v1"', 'version="xv1"', "version is 'xv1'"),
         (RAW, "<categories>cs.CL</categories>", "", "primary_cat"),
         (RAW, "<title>", "<titel>", "xml: mismatched tag"),
     ],
@@ -320,6 +322,10 @@ def test_elements_inside_others_are_not_those_of_the_work() -> None:
     inside = ATOM.replace("<author>", "<author><title>Another</title>")
     before = ATOM.replace("<updated>2024", "<source><title>Another</title></source><updated>2024")
     assert works(inside) == works(before) == works(ATOM)
+
+
+def test_the_first_of_two_elements_counts() -> None:
+    assert works(ATOM.replace("</summary>", "</summary><title>Another</title>")) == works(ATOM)
 
 
 @given(st.binary(max_size=300))
