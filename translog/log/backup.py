@@ -55,8 +55,9 @@ def backup(directory: LogDirectory, out: Path, progress: Callable[[int, int], No
     with closing(open_reader(directory)) as db, snapshot(db):
         size = log.read_head(db).size  # the first read: what is seen from here on is one commit
         head = _newest(copied, log.read_checkpoint(db), directory)
-        if head is not None:
-            _check_contains(db, size, head, directory)
+        for signed in (copied, head):
+            if signed is not None:
+                _check_contains(db, size, signed, directory)
         whole.copy(db, out / PART, progress)
     if head is not None:
         files.write_atomically(out / SIGNED_HEAD, head.note)
