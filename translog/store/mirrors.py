@@ -157,15 +157,6 @@ def read_stalest(db: sqlite3.Connection, name: str, limit: int) -> list[str]:
     return [number for (number,) in rows]
 
 
-def read_holders(db: sqlite3.Connection, pith_number: str) -> list[bytes]:
-    """Return the bundles that sources served of one record, by the sources' names."""
-    with _reading():
-        rows = db.execute(
-            "SELECT bundle FROM held WHERE pith_number = ? ORDER BY name", (pith_number,)
-        ).fetchall()
-    return [_unpack(bundle) for (bundle,) in rows]
-
-
 def _unpack(packed: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     try:

@@ -135,7 +135,6 @@ def ask_mirrors(path: Path) -> Iterator[Callable[[], object]]:
         yield lambda: mirrors.read_held(db, "a", "pith:…")
         yield lambda: mirrors.count_held(db, "a")
         yield lambda: mirrors.read_stalest(db, "a", 9)
-        yield lambda: mirrors.read_holders(db, "pith:…")
         yield lambda: mirrors.read_sources(db)
         yield lambda: add_source(db, source)
 

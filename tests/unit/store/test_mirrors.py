@@ -39,7 +39,6 @@ def test_bundles_are_held_to_the_byte_for_each_source(db: sqlite3.Connection) ->
     assert mirrors.read_held(db, "one", A) == b"second"
     assert mirrors.read_held(db, "two", A) == b"theirs"
     assert mirrors.read_held(db, "two", B) is None
-    assert mirrors.read_holders(db, A) == [b"second", b"theirs"]
     assert (mirrors.count_held(db, "one"), mirrors.count_held(db, "three")) == (1, 0)
 
 
