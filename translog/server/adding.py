@@ -4,7 +4,7 @@ The one hot path: the body goes to the pipeline's line as it came.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import orjson
@@ -17,14 +17,14 @@ from translog.log.writer import Writer
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
 from translog.server.deadline import Deadline
-from translog.server.errors import LateError, MediaTypeError, MethodError, SlowError, brief
-from translog.server.gathering import Gathering, Wakeups
+from translog.server.errors import MediaTypeError, MethodError, SlowError, brief, late
+from translog.server.gathering import Called, Gathering, Wakeups
 from translog.server.logs import Complaints
 from translog.server.metrics import Metrics
 from translog.server.publishing import Publishing
 from translog.server.rates import Rates, client_of
 from translog.server.readers import Readers
-from translog.server.receiving import Receiving
+from translog.server.receiving import Headers, Receiving, require_size
 from translog.server.settings import Clock, Settings
 from translog.store.database import Connection
 
@@ -59,7 +59,7 @@ class Adding:
         self._rates = Rates(settings.events_per_second, clock.steady)
         self._complaints = Complaints(clock.steady)
         self._wakeups = Wakeups()
-        self._gathering = Gathering(writer.submit, self._wakeups)
+        self._gathering = Gathering(writer.submit, self._wakeups, settings.request_seconds)
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         """Log what a request brings, and say where it is.
@@ -74,9 +74,7 @@ class Adding:
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind not in (b"application/json", b"application/x-ndjson"):
             raise MediaTypeError(f"content type is {kind[:80]!r}, want {JSON} or {NDJSON}")
-        client = client_of(scope, headers, self._settings.trusted_proxies)
-        self._rates.check(client)
-        self._publishing.require_working()
+        client = self._welcome(scope, headers)
         one = kind == b"application/json"
         body: bytes | None = None
         try:
@@ -88,12 +86,34 @@ class Adding:
                     self._add_one(body, wait=wait) if one else self._add_many(raws, wait=wait)
                 )
         except TimeoutError as error:
-            seconds = f"{self._settings.request_seconds:g} s"
+            seconds = self._settings.request_seconds
             if body is None:
-                raise SlowError(f"body was not all there within {seconds}") from error
-            raise LateError(
-                f"no answer within {seconds}; the events may be logged all the same"
-            ) from error
+                raise SlowError(f"body was not all there within {seconds:g} s") from error
+            raise late(seconds) from error
+
+    def begin(self, scope: Scope, raw: bytes, tell: Callable[[Answer | Exception], None]) -> None:
+        """Log the one event that is a request's body, all of which is there.
+
+        Args:
+            tell: gets the answer, or what `answer` would raise; once, in the event loop.
+        """
+        headers = dict(scope["headers"])
+        try:
+            client = self._welcome(scope, headers)
+            require_size(raw, self._limits[True])
+            self._rates.charge(client, 1)
+        except Exception as error:  # noqa: BLE001  # told, as everything else
+            tell(error)
+            return
+        began = self._clock.steady()
+        self._gathering.place(raw, Called(lambda result: tell(self._outcome(began, result))))
+
+    def _welcome(self, scope: Scope, headers: Headers) -> str:
+        """Return who the client is, if something may be logged now, and by this client."""
+        client = client_of(scope, headers, self._settings.trusted_proxies)
+        self._rates.check(client)
+        self._publishing.require_working()
+        return client
 
     def _split(self, body: bytes) -> list[bytes]:
         raws = body.split(b"\n", self._settings.max_batch_events)
@@ -107,14 +127,22 @@ class Adding:
 
     async def _add_one(self, raw: bytes, *, wait: bool) -> Answer:
         began = self._clock.steady()
-        result = await self._gathering.place(raw)
+        placed: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._gathering.place(raw, placed)
+        result = await placed
+        outcome = self._outcome(began, result)
+        if isinstance(outcome, TranslogError):
+            raise outcome
+        if wait and isinstance(result, Placed):
+            return _logged(result, await self._prove([result]))
+        return outcome
+
+    def _outcome(self, began: float, result: Result) -> Answer | TranslogError:
+        """Return what there is to say of one event, at once."""
         self._note(began, [result])
-        if isinstance(result, TranslogError):
-            raise result
-        if isinstance(result, Held):
-            return Answer(202, _held(result), JSON, NO_STORE)
-        proofs = await self._prove([result]) if wait else NO_PROOFS
-        return Answer(200, _line(result, proofs), JSON, NO_STORE)
+        if isinstance(result, Placed):
+            return _logged(result, NO_PROOFS)
+        return Answer(202, _held(result), JSON, NO_STORE) if isinstance(result, Held) else result
 
     async def _add_many(self, raws: Sequence[bytes], *, wait: bool) -> Answer:
         began = self._clock.steady()
@@ -153,6 +181,10 @@ class Adding:
             }
 
         return await self._readers.ask(prove)
+
+
+def _logged(placed: Placed, proofs: Proofs) -> Answer:
+    return Answer(200, _line(placed, proofs), JSON, NO_STORE)
 
 
 def _any_line(result: Result, proofs: Proofs) -> bytes:

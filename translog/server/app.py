@@ -102,6 +102,20 @@ class App:
 
         await self._starlette(scope, receive, counting)
 
+    def add_one(self, scope: Scope, raw: bytes, give: Callable[[Answer], None]) -> None:
+        """Answer POST /add of one event, whose body is there, without ASGI: `give` gets it, once.
+
+        Args:
+            scope: of the request, as far as its client and headers.
+        """
+
+        def tell(outcome: Answer | Exception) -> None:
+            answer = outcome if isinstance(outcome, Answer) else self._refused(outcome, problem)
+            self._count("/add", answer.status)
+            give(answer)
+
+        self._adding.begin(scope, raw, tell)
+
     async def _hot(self, scope: Scope, receive: Receive) -> Answer:
         path: str = scope["path"]
         if path == "/add":
@@ -116,13 +130,16 @@ class App:
         """Return an answer, or the one that says why there is none."""
         try:
             return await answer
-        except TranslogError as error:
-            if isinstance(error, UnavailableError) and not isinstance(error, BusyError):
-                self._complaints.tell(error)
-            return refusal(error)
-        except Exception:  # noqa: BLE001  # a bug: one request fails, and the log says where
-            LOGGER.exception("a request failed by a bug")
+        except Exception as error:  # noqa: BLE001  # one request fails, and nothing else
+            return self._refused(error, refusal)
+
+    def _refused(self, error: Exception, refusal: Refusal) -> Answer:
+        if not isinstance(error, TranslogError):  # a bug: the server's log says where
+            LOGGER.error("a request failed by a bug", exc_info=error)
             return refusal(InternalError("the request failed; the server's log says why"))
+        if isinstance(error, UnavailableError) and not isinstance(error, BusyError):
+            self._complaints.tell(error)
+        return refusal(error)
 
     def _guarded(self, answer: Endpoint) -> Endpoint:
         async def timed(request: Request) -> Answer:

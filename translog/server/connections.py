@@ -7,6 +7,7 @@ is uvicorn's.
 
 import asyncio
 import resource
+from collections.abc import Iterable
 from typing import Any
 
 import httptools
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from translog.errors import BusyError, TranslogError
+from translog.server.answers import Answer, Header
 from translog.server.errors import HeadError, problem
 
 HEAD_SECONDS = 10.0  # from the first byte of a head to its last; and for the first of all
@@ -25,6 +27,7 @@ MAX_HEADERS = 100
 MAX_CONNECTIONS = 1_000
 # Descriptors that no connection gets: the log's own files, pipes to checkers, the listening socket.
 KEPT_DESCRIPTORS = 100
+CLOSE: Header = (b"connection", b"close")
 LINE_BYTES = 4  # ": " and the end of a line
 
 
@@ -101,6 +104,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._got_on = True
         self._since = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have the application begin with the request whose head is there."""
         super().on_headers_complete()
         cycle = self.cycle
         # Of an answer to HEAD nothing follows the head.
@@ -130,11 +137,17 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: TranslogError) -> None:
         """Say why, unless that would be taken for another request's answer, and close."""
         if self.cycle is None or self.cycle.response_complete:
-            answer = problem(error)
-            headers = [*answer.headers, (b"connection", b"close")]
-            lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-            self.transport.write(STATUS_LINE[answer.status] + lines + b"\r\n" + answer.body)
+            self.transport.write(written(problem(error), [CLOSE]))
         self.transport.close()
+
+
+def written(answer: Answer, more: Iterable[Header]) -> bytes:
+    """Return an answer as it leaves, with more headers than its own.
+
+    Spec: RFC 9112 section 4.
+    """
+    lines = b"".join([b"%b: %b\r\n" % header for header in (*answer.headers, *more)])
+    return b"%b%b\r\n%b" % (STATUS_LINE[answer.status], lines, answer.body)
 
 
 class _Joining(asyncio.Transport):

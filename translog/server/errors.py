@@ -176,6 +176,11 @@ def problem(error: TranslogError) -> Answer:
     return Answer(kind.status, orjson.dumps(body), PROBLEM, NO_STORE, ANYONE, *headers_of(error))
 
 
+def late(seconds: float) -> LateError:
+    """Return what a client is told whose event is not placed in time."""
+    return LateError(f"no answer within {seconds:g} s; the events may be logged all the same")
+
+
 def headers_of(error: TranslogError) -> list[Header]:
     """Return what an error says in headers: when to come again, or how."""
     if isinstance(error, MethodError):

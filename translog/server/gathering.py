@@ -15,6 +15,7 @@ from typing import Protocol
 from translog.errors import TranslogError
 from translog.log.sequencer import Result
 from translog.log.units import Deliver
+from translog.server.errors import late
 
 # More would be checked by one process, while another has nothing to do.
 TOGETHER_EVENTS = 16
@@ -29,6 +30,34 @@ class Waiting(Protocol):
     def done(self) -> bool: ...
     def set_result(self, results: list[Result], /) -> None: ...
     def get_loop(self) -> asyncio.AbstractEventLoop: ...
+
+
+class Single(Protocol):
+    """Who waits for one result: a future of the event loop, or `Called`."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: Result, /) -> None: ...
+    def set_exception(self, error: TranslogError, /) -> None: ...
+
+
+class Called:
+    """Has a function called with the result, or with the error that is there in its place."""
+
+    __slots__ = ("_tell", "_told")
+
+    def __init__(self, tell: Callable[[Result], None]) -> None:
+        self._tell = tell
+        self._told = False
+
+    def done(self) -> bool:
+        return self._told
+
+    def set_result(self, result: Result) -> None:
+        self._told = True
+        self._tell(result)
+
+    def set_exception(self, error: TranslogError) -> None:
+        self.set_result(error)
 
 
 class Wakeups:
@@ -58,33 +87,35 @@ class Wakeups:
 class Gathering:
     """Single events on their way to the pipeline."""
 
-    def __init__(self, submit: Submit, wakeups: Wakeups) -> None:
-        """Hand events over to `submit`, see `Pipeline.submit`, and results on to `wakeups`."""
+    def __init__(self, submit: Submit, wakeups: Wakeups, seconds: float) -> None:
+        """Hand events over to `submit`, see `Pipeline.submit`, and results on to `wakeups`.
+
+        Args:
+            seconds: after which nobody waits any more.
+        """
         self._submit = submit
         self._wakeups = wakeups
+        self._seconds = seconds
         self._raws: list[bytes] = []
-        self._futures: list[asyncio.Future[Result]] = []
+        self._singles: list[Single] = []
 
-    def place(self, raw: bytes) -> "asyncio.Future[Result]":
-        """Log an event: what is returned is done once it is durable or refused.
+    def place(self, raw: bytes, single: Single) -> None:
+        """Log an event: `single` is told once it is durable or refused.
 
-        Raises (the future does):
-            TranslogError: it was not taken into the line.
+        It is told an error where the event was not taken into the line, or LateError: then nobody
+        knows.
         """
-        loop = asyncio.get_running_loop()
         if not self._raws:
-            loop.call_soon(self._hand_over)
-        future: asyncio.Future[Result] = loop.create_future()
+            asyncio.get_running_loop().call_soon(self._hand_over)
         self._raws.append(raw)
-        self._futures.append(future)
-        return future
+        self._singles.append(single)
 
     def _hand_over(self) -> None:
-        raws, futures = self._raws, self._futures
-        self._raws, self._futures = [], []
+        raws, singles = self._raws, self._singles
+        self._raws, self._singles = [], []
         for start in range(0, len(raws), TOGETHER_EVENTS):
             part = slice(start, start + TOGETHER_EVENTS)
-            together = _Together(futures[part])
+            together = _Together(singles[part], self._seconds)
             try:
                 self._submit(raws[part], partial(self._wakeups.deliver, together))
             except TranslogError as error:
@@ -92,23 +123,30 @@ class Gathering:
 
 
 class _Together:
-    """Requests that wait for one event each, and are answered at once."""
+    """Those who wait for one event each, and are told at once."""
 
-    def __init__(self, futures: Sequence["asyncio.Future[Result]"]) -> None:
-        self._futures = futures
+    def __init__(self, singles: Sequence[Single], seconds: float) -> None:
+        self._singles = singles
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, self._expire, seconds)
 
     def done(self) -> bool:
-        return False
+        return False  # some may be: `set_result` looks
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._futures[0].get_loop()
+        return self._loop
 
     def set_result(self, results: list[Result]) -> None:
-        for future, result in zip(self._futures, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        for single, result in zip(self._singles, results, strict=True):
+            if not single.done():
+                single.set_result(result)
+        self._timer.cancel()
 
     def set_exception(self, error: TranslogError) -> None:
-        for future in self._futures:
-            if not future.done():
-                future.set_exception(error)
+        for single in self._singles:
+            if not single.done():
+                single.set_exception(error)
+        self._timer.cancel()
+
+    def _expire(self, seconds: float) -> None:
+        self.set_exception(late(seconds))

@@ -18,17 +18,24 @@ KEEP_ALIVE_SECONDS = 30
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(app: Any, listening: socket.socket, name: str, request_seconds: float) -> None:
+def run(
+    app: Any,
+    listening: socket.socket,
+    name: str,
+    request_seconds: float,
+    connection: type[Connection] = Connection,
+) -> None:
     """Answer requests with an ASGI application until SIGINT or SIGTERM; then finish those begun.
 
     Args:
         name: of what is served, for the line that says "serving".
         request_seconds: what a request may take, and so at most the end.
+        connection: what reads requests.
     """
     config = uvicorn.Config(
         app,
         interface="asgi3",
-        http=Connection,
+        http=connection,
         loop="uvloop",
         ws="none",
         lifespan="on",

@@ -40,8 +40,7 @@ class Receiving:
     async def _collect(self, receive: Receive, limit: int) -> bytes:
         raw, more = await _piece(receive)
         if not more:  # as nearly all bodies: there is nothing to keep account of
-            if len(raw) > limit:
-                raise _too_large(limit)
+            require_size(raw, limit)
             return raw
         held = len(raw)
         parts = [raw]
@@ -77,6 +76,16 @@ def _check_length(headers: Headers, limit: int) -> None:
         raise MalformedError(f"content length is {length[:40]!r}, want a decimal number")
     if int(length) > limit:
         raise TooLargeError(f"body has {int(length)} bytes, want at most {limit}")
+
+
+def require_size(raw: bytes, limit: int) -> None:
+    """Refuse a body that has more than `limit` bytes.
+
+    Raises:
+        TooLargeError: it does.
+    """
+    if len(raw) > limit:
+        raise _too_large(limit)
 
 
 def _too_large(limit: int) -> TooLargeError:

@@ -9,6 +9,7 @@ from translog.log.directory import LogDirectory
 from translog.log.writer import open_writer
 from translog.server.anchoring import Anchoring
 from translog.server.app import build
+from translog.server.direct import LogConnection
 from translog.server.listening import listen, run, url_of
 from translog.server.logs import LOGGER, written
 from translog.server.settings import Clock, Settings
@@ -46,5 +47,5 @@ def serve(
         anchoring = Anchoring(directory, read_settings(directory.path))
         app = build(writer, directory, settings, clock, anchoring)
         with anchoring.running(writer, clock, random.random):
-            run(app, listening, directory.origin, settings.request_seconds)
+            run(app, listening, directory.origin, settings.request_seconds, LogConnection)
         LOGGER.info("stopped taking requests at size %d", writer.head.size)
