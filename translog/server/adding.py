@@ -18,13 +18,13 @@ from translog.pith.event import MAX_EVENT_BYTES
 from translog.server.answers import JSON, NDJSON, NO_STORE, Answer, Receive, Scope
 from translog.server.deadline import Deadline
 from translog.server.errors import MediaTypeError, MethodError, SlowError, brief, late
-from translog.server.gathering import Called, Gathering, Wakeups
+from translog.server.gathering import Called, Gathering, Outcome, Wakeups
 from translog.server.logs import Complaints
 from translog.server.metrics import Metrics
 from translog.server.publishing import Publishing
 from translog.server.rates import Rates, client_of
 from translog.server.readers import Readers
-from translog.server.receiving import Headers, Receiving, require_size
+from translog.server.receiving import Headers, Receiving, check_length
 from translog.server.settings import Clock, Settings
 from translog.store.database import Connection
 
@@ -91,22 +91,23 @@ class Adding:
                 raise SlowError(f"body was not all there within {seconds:g} s") from error
             raise late(seconds) from error
 
-    def begin(self, scope: Scope, raw: bytes, tell: Callable[[Answer | Exception], None]) -> None:
+    def begin(self, scope: Scope, raw: bytes, tell: Callable[[Outcome], None]) -> None:
         """Log the one event that is a request's body, all of which is there.
 
         Args:
-            tell: gets the answer, or what `answer` would raise; once, in the event loop.
+            tell: gets the answer, or what `answer` would raise; once, and never before this
+                function returns.
         """
         headers = dict(scope["headers"])
         try:
             client = self._welcome(scope, headers)
-            require_size(raw, self._limits[True])
+            check_length(headers, self._limits[True])
             self._rates.charge(client, 1)
         except Exception as error:  # noqa: BLE001  # told, as everything else
-            tell(error)
+            asyncio.get_running_loop().call_soon(tell, error)
             return
         began = self._clock.steady()
-        self._gathering.place(raw, Called(lambda result: tell(self._outcome(began, result))))
+        self._gathering.place(raw, Called(partial(self._outcome, began), tell))
 
     def _welcome(self, scope: Scope, headers: Headers) -> str:
         """Return who the client is, if something may be logged now, and by this client."""
@@ -150,6 +151,9 @@ class Adding:
         self._writer.submit(raws, partial(self._wakeups.deliver, done))
         results = await done
         self._note(began, results)
+        for result in results:
+            if isinstance(result, UnavailableError):
+                self._complaints.tell(result)
         proofs = await self._prove(results) if wait else NO_PROOFS
         lines = [_any_line(result, proofs) for result in results]
         return Answer(200, b"".join(lines), NDJSON, NO_STORE)
@@ -164,8 +168,6 @@ class Adding:
                 events["held"] += 1
             else:
                 events[result.code] += 1
-                if isinstance(result, UnavailableError):
-                    self._complaints.tell(result)
 
     async def _prove(self, results: Sequence[Result]) -> Proofs:
         """Wait until all that was placed is published, and return its proofs."""

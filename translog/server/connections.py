@@ -110,8 +110,7 @@ class Connection(HttpToolsProtocol):
         """Have the application begin with the request whose head is there."""
         super().on_headers_complete()
         cycle = self.cycle
-        # Of an answer to HEAD nothing follows the head.
-        if cycle is not None and cycle.scope is self.scope and self.scope["method"] != "HEAD":
+        if cycle is not None and cycle.scope is self.scope:
             cycle.transport = _Joining(self.transport, cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -137,16 +136,17 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: TranslogError) -> None:
         """Say why, unless that would be taken for another request's answer, and close."""
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(written(problem(error), [CLOSE]))
+            answer = problem(error)
+            self.transport.write(written(answer, [*answer.headers, CLOSE]))
         self.transport.close()
 
 
-def written(answer: Answer, more: Iterable[Header]) -> bytes:
-    """Return an answer as it leaves, with more headers than its own.
+def written(answer: Answer, headers: Iterable[Header]) -> bytes:
+    """Return an answer as it leaves, with these headers.
 
     Spec: RFC 9112 section 4.
     """
-    lines = b"".join([b"%b: %b\r\n" % header for header in (*answer.headers, *more)])
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     return b"%b%b\r\n%b" % (STATUS_LINE[answer.status], lines, answer.body)
 
 
@@ -157,9 +157,12 @@ class _Joining(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._cycle = cycle
-        self._head: bytes | None = None  # none yet; then what is held back
+        # None yet; then what is held back. Of an answer to HEAD nothing follows the head.
+        self._head: bytes | None = b"" if cycle.scope["method"] == "HEAD" else None
 
     def write(self, data: Any) -> None:
+        if self._transport.is_closing():  # to write would be an error, and nobody reads it
+            return
         if self._head is None and self._cycle.response_started:  # before that: 100 Continue
             self._head = data
         elif self._head:

@@ -30,11 +30,10 @@ class LogConnection(Connection):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         pieces, self._pieces = self._pieces, None
-        if pieces is None or self.transport.is_closing():
-            return
-        super()._begin()  # its body is not all here: somebody has to wait for it
-        for piece in pieces:
-            super().on_body(piece)
+        if pieces is not None:  # its body is not all here: somebody has to wait for it
+            super()._begin()
+            for piece in pieces:
+                super().on_body(piece)
 
     def _begin(self) -> None:
         if self._is_plain():
@@ -95,11 +94,14 @@ class _Request(RequestResponseCycle):
 
     def give(self, answer: Answer) -> None:
         """Send the answer, unless nobody is there any more."""
-        if self.disconnected:
+        # `disconnected` would not do: uvicorn sets it of a connection's newest request only.
+        if self.transport.is_closing():
             return
         self.response_started = self.response_complete = True
-        more = self.default_headers if self.keep_alive else [*self.default_headers, CLOSE]
-        self.transport.write(written(answer, more))
+        headers = [*self.default_headers, *answer.headers]
+        if not self.keep_alive:
+            headers.append(CLOSE)
+        self.transport.write(written(answer, headers))
         if not self.keep_alive:  # the server is being stopped
             self.transport.close()
         self.on_response()

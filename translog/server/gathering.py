@@ -12,9 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from translog.errors import TranslogError
 from translog.log.sequencer import Result
 from translog.log.units import Deliver
+from translog.server.answers import Answer
 from translog.server.errors import late
 
 # More would be checked by one process, while another has nothing to do.
@@ -22,6 +22,7 @@ TOGETHER_EVENTS = 16
 
 
 Submit = Callable[[Sequence[bytes], Deliver], None]
+Outcome = Answer | Exception
 
 
 class Waiting(Protocol):
@@ -37,15 +38,16 @@ class Single(Protocol):
 
     def done(self) -> bool: ...
     def set_result(self, result: Result, /) -> None: ...
-    def set_exception(self, error: TranslogError, /) -> None: ...
+    def set_exception(self, error: Exception, /) -> None: ...
 
 
 class Called:
-    """Has a function called with the result, or with the error that is there in its place."""
+    """Has a function called, once, with what is made of the result, or with an error."""
 
-    __slots__ = ("_tell", "_told")
+    __slots__ = ("_make", "_tell", "_told")
 
-    def __init__(self, tell: Callable[[Result], None]) -> None:
+    def __init__(self, make: Callable[[Result], Outcome], tell: Callable[[Outcome], None]) -> None:
+        self._make = make
         self._tell = tell
         self._told = False
 
@@ -54,10 +56,15 @@ class Called:
 
     def set_result(self, result: Result) -> None:
         self._told = True
-        self._tell(result)
+        try:
+            outcome = self._make(result)
+        except Exception as error:  # noqa: BLE001  # a bug, and others wait for their turn
+            outcome = error
+        self._tell(outcome)
 
-    def set_exception(self, error: TranslogError) -> None:
-        self.set_result(error)
+    def set_exception(self, error: Exception) -> None:
+        self._told = True
+        self._tell(error)
 
 
 class Wakeups:
@@ -102,8 +109,8 @@ class Gathering:
     def place(self, raw: bytes, single: Single) -> None:
         """Log an event: `single` is told once it is durable or refused.
 
-        It is told an error where the event was not taken into the line, or LateError: then nobody
-        knows.
+        It is told an error if the event was not taken into the line; or LateError, and then it may
+        be logged all the same.
         """
         if not self._raws:
             asyncio.get_running_loop().call_soon(self._hand_over)
@@ -118,7 +125,7 @@ class Gathering:
             together = _Together(singles[part], self._seconds)
             try:
                 self._submit(raws[part], partial(self._wakeups.deliver, together))
-            except TranslogError as error:
+            except Exception as error:  # noqa: BLE001  # even a bug: else they wait for ever
                 together.set_exception(error)
 
 
@@ -142,7 +149,7 @@ class _Together:
                 single.set_result(result)
         self._timer.cancel()
 
-    def set_exception(self, error: TranslogError) -> None:
+    def set_exception(self, error: Exception) -> None:
         for single in self._singles:
             if not single.done():
                 single.set_exception(error)

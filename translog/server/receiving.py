@@ -28,7 +28,7 @@ class Receiving:
             MalformedError: its packing is damaged, or the client went away.
             BusyError: too much is arriving from everybody.
         """
-        _check_length(headers, limit)
+        check_length(headers, limit)
         coding = headers.get(b"content-encoding", b"identity").lower()
         if coding not in (b"identity", b"gzip"):
             raise MediaTypeError(f"content encoding is {coding[:40]!r}, want gzip or none")
@@ -40,7 +40,8 @@ class Receiving:
     async def _collect(self, receive: Receive, limit: int) -> bytes:
         raw, more = await _piece(receive)
         if not more:  # as nearly all bodies: there is nothing to keep account of
-            require_size(raw, limit)
+            if len(raw) > limit:
+                raise _too_large(limit)
             return raw
         held = len(raw)
         parts = [raw]
@@ -68,7 +69,13 @@ async def _piece(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def _check_length(headers: Headers, limit: int) -> None:
+def check_length(headers: Headers, limit: int) -> None:
+    """Refuse a body that says it has more than `limit` bytes.
+
+    Raises:
+        TooLargeError: it does.
+        MalformedError: what it says is not a length.
+    """
     length = headers.get(b"content-length")
     if length is None:
         return
@@ -76,16 +83,6 @@ def _check_length(headers: Headers, limit: int) -> None:
         raise MalformedError(f"content length is {length[:40]!r}, want a decimal number")
     if int(length) > limit:
         raise TooLargeError(f"body has {int(length)} bytes, want at most {limit}")
-
-
-def require_size(raw: bytes, limit: int) -> None:
-    """Refuse a body that has more than `limit` bytes.
-
-    Raises:
-        TooLargeError: it does.
-    """
-    if len(raw) > limit:
-        raise _too_large(limit)
 
 
 def _too_large(limit: int) -> TooLargeError:

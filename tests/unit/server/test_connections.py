@@ -268,9 +268,17 @@ class Recorder(asyncio.Transport):
     def close(self) -> None:
         self.packets.append(b"closed")
 
+    def is_closing(self) -> bool:
+        return b"closed" in self.packets
+
+
+def begun(method: str = "GET") -> Any:
+    return SimpleNamespace(response_started=True, scope={"method": method})
+
 
 def test_head_and_body_of_an_answer_leave_in_one_packet():
-    out, cycle = Recorder(), SimpleNamespace(response_started=False)
+    out, cycle = Recorder(), begun()
+    cycle.response_started = False
     way = _Joining(out, cycle)
     way.write(b"100 Continue;")
     cycle.response_started = True
@@ -282,11 +290,28 @@ def test_head_and_body_of_an_answer_leave_in_one_packet():
 
 def test_a_head_that_nothing_follows_leaves_before_the_connection_is_closed():
     out = Recorder()
-    way = _Joining(out, SimpleNamespace(response_started=True))
+    way = _Joining(out, begun())
     way.write(b"head;")
     assert out.packets == []
     way.close()
     assert out.packets == [b"head;", b"closed"]
+
+
+def test_a_head_that_nothing_follows_by_its_method_leaves_at_once():
+    out = Recorder()
+    _Joining(out, begun("HEAD")).write(b"head;")
+    assert out.packets == [b"head;"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_nothing_is_written_to_a_connection_that_is_closed(method: str) -> None:
+    out = Recorder()
+    way = _Joining(out, begun(method))
+    out.close()
+    way.write(b"head;")
+    way.write(b"body;")
+    way.close()
+    assert out.packets == [b"closed", b"closed"]
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
