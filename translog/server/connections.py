@@ -77,6 +77,8 @@ class Connection(HttpToolsProtocol):
             cause = error.__context__
             if isinstance(cause, HeadError):
                 self._refuse(cause)
+            elif self._owes_an_answer():
+                self.transport.close()  # a 400 would be taken for it
             else:
                 self.send_400_response("Invalid HTTP request received.")
             return
@@ -132,6 +134,12 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._timer = self.loop.call_at((self._since or now) + HEAD_SECONDS, self._look)
+
+    def _owes_an_answer(self) -> bool:
+        """Say whether a request that is all there, and so was well formed, waits for its answer."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        return bool(self.pipeline) or not self.cycle.more_body
 
     def _refuse(self, error: TranslogError) -> None:
         """Say why, unless that would be taken for another request's answer, and close."""

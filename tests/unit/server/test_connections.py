@@ -252,6 +252,21 @@ def test_nobody_can_make_uvicorn_write_lines(caplog: pytest.LogCaptureFixture) -
     assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
 
 
+@pytest.mark.parametrize("begun", [b"", POST + CHUNKED + b"\r\n"])
+@pytest.mark.parametrize("before", [b"", b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_what_is_not_http_is_never_the_answer_to_what_came_before(
+    before: bytes, begun: bytes
+) -> None:
+    async def test(connect: Open) -> None:
+        answer = await asked(connect, before + begun + b"\0\r\n")
+        if before:
+            assert answer == b""
+        else:
+            assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+    serving(test)
+
+
 class Recorder(asyncio.Transport):
     """What leaves, packet by packet."""
 

@@ -14,7 +14,7 @@ from translog.server.answers import JSON, Answer
 from translog.server.errors import LateError
 from translog.server.gathering import TOGETHER_EVENTS, Called, Gathering, Outcome, Wakeups
 
-SECONDS = 30.0
+SECONDS = 5.0
 
 
 class Line:
