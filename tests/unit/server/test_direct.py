@@ -13,7 +13,9 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from itertools import accumulate, pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ from translog.formats.keys import SigningKey
 from translog.log.moderation import Held
 from translog.log.sequencer import Result
 from translog.log.writer import Writer
+from translog.server.connections import Connection
 from translog.server.direct import LogConnection
 
 DATE = (b"date", b"Sun, 22 Nov 2026 10:00:00 GMT")  # uvicorn's, which a test's does not change
@@ -53,7 +56,7 @@ class Peer:
     """One connection: what a client sends on it, and what it reads."""
 
     def __init__(
-        self, served: LogConnection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, served: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.served = served
         self.reader = reader
@@ -95,6 +98,7 @@ class Site:
             proxy_headers=False,
             timeout_keep_alive=30,
         )
+        self.made: type[Connection] = LogConnection
         self.short = 0  # requests that took the short way
         self.faults: list[Any] = []
         self._clients: list[asyncio.StreamWriter] = []
@@ -114,7 +118,7 @@ class Site:
         while not (new := set(self.state.connections) - before):
             await asyncio.sleep(0)
         (connection,) = new
-        assert isinstance(connection, LogConnection)
+        assert isinstance(connection, Connection)
         return Peer(connection, reader, writer)
 
     @asynccontextmanager
@@ -122,7 +126,7 @@ class Site:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.faults.append(context))
         server = await loop.create_server(
-            lambda: LogConnection(self.config, self.state, {}), "127.0.0.1", 0
+            lambda: self.made(self.config, self.state, {}), "127.0.0.1", 0
         )
         self.port = server.sockets[0].getsockname()[1]
         async with server:
@@ -528,6 +532,55 @@ def test_a_request_may_be_cut_anywhere(log: Served) -> None:
     at(log, test)
 
 
+ANY = [
+    *[post(each) for each in (EVENT, EVENT, WRONG, STRANGERS, b"")] * 3,
+    *[
+        request
+        for name, (request, _) in OTHERS.items()
+        if name not in ("last", "old", "old, and kept")
+    ],
+    GET,
+]
+
+
+async def trickle(peer: Peer, pieces: Sequence[bytes]) -> None:
+    """Send pieces of two kinds by turns: one at once, one when all is answered that is there."""
+    for number, piece in enumerate(filter(None, pieces)):
+        served = peer.served
+        while served.flow.read_paused or (number % 2 and not rests(served)):
+            await asyncio.sleep(0)
+        served.data_received(piece)
+
+
+def rests(served: Connection) -> bool:
+    cycle = served.cycle
+    return cycle is None or cycle.response_complete or (cycle.more_body and not served.pipeline)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_requests_in_any_pieces_are_answered_as_through_asgi(log: Served, seed: int) -> None:
+    random = Random(seed)
+
+    async def test(site: Site) -> None:
+        for _ in range(20):
+            requests = random.choices(ANY, k=8)
+            stream = b"".join(requests)
+            ends = list(accumulate(map(len, requests)))
+            cuts = sorted({*random.choices(ends, k=5), *random.choices(range(len(stream)), k=2)})
+            pieces = [stream[i:j] for i, j in pairwise([0, *cuts, len(stream)])]
+            answers = []
+            for site.made in (Connection, LogConnection):
+                peer = await site.connect()
+                sending = asyncio.create_task(trickle(peer, pieces))
+                answers.append([await peer.answer() for _ in requests])
+                await sending
+            assert answers[0] == answers[1], pieces
+        assert site.short > 10
+
+    log.add(EVENT)
+    at(log, test)
+
+
 def test_a_body_that_does_not_come_is_waited_for_as_long_as_any(tmp_path: Path) -> None:
     async def test(site: Site) -> None:
         peer = await site.connect()
@@ -617,16 +670,17 @@ def test_answers_that_nobody_reads_do_not_pile_up(tmp_path: Path) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         sock.connect(("127.0.0.1", site.port))
         peer = await site.connect(sock)
+        await peer.ask(request)  # all others are refused for the rate, at once
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         served = peer.served
         served.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096
         )
-        for _ in range(1_000):
+        for _ in range(500):
             if served.flow.read_paused:
                 break
             served.data_received(request)
-            while not (served.cycle.response_complete or served.flow.write_paused):
+            for _ in range(10):  # turns, of which an answer takes one; or waits to be read
                 await asyncio.sleep(0)
         assert served.flow.read_paused
         assert served.transport.get_write_buffer_size() < 70_000
