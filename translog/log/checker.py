@@ -13,10 +13,12 @@ import fcntl
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -30,6 +32,8 @@ from translog.store.database import Connection, open_reader
 Checked = Admitted | TranslogError
 # Of a pipe to a process: room for the events that wait while it checks those before.
 PIPE_BYTES = 1 << 20
+GONE = "checking process ended: send the event again"
+_LENGTH = struct.Struct("=Q")
 
 
 class Here:
@@ -54,10 +58,14 @@ class Here:
 
 
 class Elsewhere:
-    """Checks events in a process of its own, for one thread."""
+    """Checks events in a process of its own.
+
+    One thread asks and another may take the answers; neither waits, but to send what is larger
+    than the pipe.
+    """
 
     def __init__(self, database: Path) -> None:
-        """Start the process and wait until it is ready.
+        """Start the process. Its first answer, to nothing, says that it is ready.
 
         Raises:
             UnavailableError: it does not start.
@@ -69,75 +77,69 @@ class Elsewhere:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the log, which stops this when it is done
+                bufsize=0,
             )
         except OSError as error:
             raise UnavailableError(f"checking process does not start: {error}") from error
-        self._to = cast(BinaryIO, self._process.stdin)
-        self._from = cast(BinaryIO, self._process.stdout)
-        self._room = min(map(_widened, (self._to, self._from))) // 2
-        try:
-            _receive(self._from)
-        except (OSError, EOFError) as error:
-            self.close()
-            raise UnavailableError("checking process ended before it was ready") from error
+        self._to = cast(FileIO, self._process.stdin)
+        self._from = cast(FileIO, self._process.stdout)
+        self.room_bytes = min(map(_widened, (self._to, self._from))) * 7 // 8
+        self._received = bytearray()
 
     @property
     def pid(self) -> int:
         """Its number, for who looks after processes."""
         return self._process.pid
 
-    def check(self, raws: Sequence[bytes]) -> list[Checked]:
-        """Return what `Here.check` would.
-
-        Raises:
-            UnavailableError: the process has ended; these events may be sent again.
-        """
-        self.ask(raws)
-        return self.answer()
+    def fileno(self) -> int:
+        """Return what to wait on for answers."""
+        return self._from.fileno()
 
     def ask(self, raws: Sequence[bytes]) -> None:
-        """Let events be checked; `answer` returns the results, of the first that were asked first.
+        """Have events checked after those that were asked before.
 
-        While one answer is due, only what `fits` may be asked: the process writes its answer
-        before it reads on, and would wait for us to read while we wait for it.
+        Events of `room_bytes` in all lie in the pipe until the process comes to them. With more, or
+        where a question is larger than that, it has to be reading: it writes its answer before it
+        reads on, and would wait for us to read while we wait for it.
 
         Raises:
-            UnavailableError: as `check`.
+            UnavailableError: the process has ended.
         """
         try:
-            _send(self._to, list(raws))
+            _write(self._to, list(raws))
         except OSError as error:
-            raise UnavailableError("checking process ended: send the event again") from error
+            raise UnavailableError(GONE) from error
 
-    def fits(self, size: int) -> bool:
-        """Say whether events of `size` bytes lie in the pipe until the process comes to them."""
-        return size <= self._room
+    def answers(self) -> Iterator[list[Checked]]:
+        """Yield what was answered meanwhile, in the order of the questions. Reads once.
 
-    def answer(self) -> list[Checked]:
-        """Wait for the results of what was asked.
+        Each answer is what `Here.check` returns.
 
         Raises:
-            UnavailableError: as `check`.
+            UnavailableError: the process has ended; what it was asked may be sent again.
         """
         try:
-            answers = _receive(self._from)
-        except (OSError, EOFError) as error:
-            raise UnavailableError("checking process ended: send the event again") from error
-        return [
-            answer if isinstance(answer, TranslogError) else Admitted._make(answer)
-            for answer in answers
-        ]
+            read = os.read(self._from.fileno(), PIPE_BYTES)
+        except OSError as error:
+            raise UnavailableError(GONE) from error
+        if not read:
+            raise UnavailableError(GONE)
+        self._received += read
+        while message := _cut(self._received):
+            yield [
+                answer if isinstance(answer, TranslogError) else Admitted._make(answer)
+                for answer in pickle.loads(message)  # noqa: S301  # from our own process, see above
+            ]
 
     def close(self) -> None:
         """End the process. It holds nothing that could be lost."""
         self._process.kill()
         self._process.wait()
         self._from.close()
-        with suppress(BrokenPipeError):  # what was not sent any more has nobody to go to
-            self._to.close()
+        self._to.close()
 
 
-def _widened(pipe: BinaryIO) -> int:
+def _widened(pipe: FileIO) -> int:
     """Return how many bytes fit into a pipe, once it is as wide as it may be; 0 if nobody knows."""
     if sys.platform != "linux":
         return 0
@@ -146,32 +148,52 @@ def _widened(pipe: BinaryIO) -> int:
     return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
 
 
-def _send(pipe: BinaryIO, message: object) -> None:
-    pickle.dump(message, pipe, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.flush()
+def _write(pipe: FileIO, message: object) -> None:
+    """Write a message behind its length, all of it."""
+    packed = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    rest = memoryview(_LENGTH.pack(len(packed)) + packed)
+    while rest:
+        rest = rest[pipe.write(rest) :]
 
 
-def _receive(pipe: BinaryIO) -> list[Any]:
-    try:
-        message: list[Any] = pickle.load(pipe)  # noqa: S301  # from our own process, see above
-    except pickle.UnpicklingError as error:  # the other was killed while it sent this
-        raise EOFError("message was cut short") from error
+def _cut(received: bytearray) -> bytes:
+    """Take the first message out of what was received; empty if it is not all there yet."""
+    if len(received) < _LENGTH.size:
+        return b""
+    end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
+    if len(received) < end:
+        return b""
+    message = bytes(received[_LENGTH.size : end])
+    del received[:end]
     return message
+
+
+def _read(pipe: BinaryIO) -> Any:
+    """Wait for a message, and return it.
+
+    Raises:
+        EOFError: there are no more, or the last was cut short.
+    """
+    head = pipe.read(_LENGTH.size)
+    message = pipe.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
+    if not message:
+        raise EOFError
+    return pickle.loads(message)  # noqa: S301  # from our own process, see above
 
 
 def _main(database: Path) -> None:
     """Answer until the log closes the pipe, or is killed, which closes it too."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    to, from_ = sys.stdout.buffer, sys.stdin.buffer
+    to, from_ = FileIO(1, "wb", closefd=False), sys.stdin.buffer
     with closing(Here(open_reader(database))) as checker:
-        _send(to, [])
+        _write(to, [])
         while True:
             try:
-                raws = _receive(from_)
+                raws = _read(from_)
             except EOFError:
                 return
-            _send(
+            _write(
                 to,
                 [
                     done if isinstance(done, TranslogError) else tuple(done)

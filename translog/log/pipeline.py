@@ -9,16 +9,17 @@ alone at once, and a crowd shares the cores and one fsync.
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 from translog.errors import BusyError, TranslogError, UnavailableError
-from translog.log.checker import Checked, Elsewhere, Here
+from translog.log.checker import Checked, Here
+from translog.log.crew import Crew
 from translog.log.intake import Admitted
 from translog.log.sequencer import Result, Sequencer
-from translog.log.units import Deliver, Submission, Unit
+from translog.log.units import Deliver, Submission, Unit, raws_of
 from translog.store import database
 
 UNIT_EVENTS = 64  # what is checked in one go
@@ -31,40 +32,27 @@ MIN_FREE_BYTES = 64 << 20
 
 
 class Pipeline:
-    """Threads that take events in, from construction to `close`."""
+    """The thread that takes events in, from construction to `close`, and who checks for it."""
 
     def __init__(self, sequencer: Sequencer, path: Path) -> None:
-        """Start the threads.
+        """Start the thread.
 
         Args:
-            sequencer: used by one thread of the pipeline, and by nobody else.
+            sequencer: used by the pipeline's thread, and by nobody else.
             path: of the log's database, for reading the registry; its disk must not fill up.
         """
         self._sequencer = sequencer
         self._path = path
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)  # for who has a process
-        self._start = threading.Condition(self._lock)  # for who has none: here, and before a crowd
-        self._ready = threading.Condition(self._lock)
-        self._cores = cores()
+        self._crew = Crew(path, cores())
         self._unchecked: deque[Unit] = deque()
         self._line: deque[Unit] = deque()  # every unit from submission to commit, in order
         self._events = 0
-        self._unchecked_events = 0
-        self._helpers = 0
         self._bytes = 0
         self._closing = False
         self._failed: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._guard, args=(run,), name=name)
-            for name, run in [
-                ("sequencer", self._sequence),
-                ("intake", self._intake),
-                *((f"helper-{number}", self._help) for number in range(self._cores)),
-            ]
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._guard, name="sequencer")
+        self._thread.start()
 
     @property
     def waiting(self) -> int:
@@ -102,11 +90,12 @@ class Pipeline:
                     f"{self._events} events ({self._bytes} bytes) wait: try again in a second"
                 )
             self._events += len(raws)
-            self._unchecked_events += len(raws)
             self._bytes += size
             self._unchecked.extend(units)
             self._line.extend(units)
-            self._wake(len(units))
+            self._crew.send(self._unchecked, waits=False)
+            if self._unchecked:
+                self._crew.ring()
 
     def require_room(self) -> None:
         """Refuse what the disk has no room for.
@@ -126,12 +115,12 @@ class Pipeline:
             )
 
     def close(self) -> None:
-        """Finish what is queued, answer for it, and end the threads."""
+        """Finish what is queued, answer for it, and end the thread."""
         with self._lock:
+            if not self._closing and self._failed is None:
+                self._crew.ring()
             self._closing = True
-            self._wake_all()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def _refuse_if_stopped(self) -> None:
         if self._closing:
@@ -139,154 +128,92 @@ class Pipeline:
         if self.stopped is not None:
             raise UnavailableError(f"log takes no more events: {self.stopped}")
 
-    def _guard(self, run: Callable[[], None]) -> None:
-        """Run a thread's work. If it ends by a bug, nobody waits for an answer for ever."""
+    def _guard(self) -> None:
+        """Run the thread. If it ends by a bug, nobody waits for an answer for ever."""
         try:
-            run()
+            with closing(Here(database.open_reader(self._path))) as here:
+                self._run(here)
         except BaseException as error:
-            with self._lock:
-                self._failed = error
-                orphans = [unit.submission for unit in self._line]
-                self._count_out(self._line)
-                self._line.clear()
-                self._unchecked.clear()
-                self._unchecked_events = 0
-                self._wake_all()
-            failure = UnavailableError(f"log stopped by a bug: {error!r}")
-            for submission in orphans:
-                if submission.missing > 0:  # not answered for already
-                    submission.missing = 0
-                    submission.deliver([failure] * len(submission.results))
+            self._fail(error)
             raise  # to the thread's excepthook: a bug is shown, with its traceback
+        finally:
+            with self._lock:
+                self._crew.close()
 
-    # Intake: one thread here, until the first crowd; then one for each process that checks.
-
-    def _intake(self) -> None:
-        with closing(Here(database.open_reader(self._path))) as checker:
-            while units := self._take_unchecked(here=True):
-                self._mark(units, checker.check(_raws(units)))
-
-    def _help(self) -> None:
-        """Have a process check events, from the first crowd on."""
-        while self._wait_crowd():
-            try:
-                checker = Elsewhere(self._path)
-            except UnavailableError:
-                return  # there is no process to be had: the others, or this one, do it all
-            with closing(checker):
-                self._count_helpers(1)
-                try:
-                    self._keep_busy(checker)
-                finally:
-                    self._count_helpers(-1)
-
-    def _keep_busy(self, checker: Elsewhere) -> None:
-        """Have a process check units until all is done, or until it ends.
-
-        Where many wait, the next ones lie before it while it is busy: it would wait for its turn
-        in this process otherwise, a tenth of the time.
-        """
-        asked: deque[list[Unit]] = deque()
-        try:
-            while True:
-                units = self._take_more(checker) if asked else self._take_unchecked(here=False)
-                if units:
-                    asked.append(units)
-                    checker.ask(_raws(units))
-                    if len(asked) == 1:
-                        continue  # there may be more
-                if not asked:
-                    return
-                self._mark(asked[0], checker.answer())
-                asked.popleft()
-        except UnavailableError as error:  # begin again with another
-            for units in asked:
-                self._mark(units, [error] * len(_raws(units)))
-
-    def _count_helpers(self, change: int) -> None:
+    def _fail(self, error: BaseException) -> None:
         with self._lock:
-            self._helpers += change
-            self._wake_all()
+            self._failed = error
+            orphans = [unit.submission for unit in self._line]
+            self._count_out(self._line)
+            self._line.clear()
+            self._unchecked.clear()
+        failure = UnavailableError(f"log stopped by a bug: {error!r}")
+        for submission in orphans:
+            if submission.missing > 0:  # not answered for already
+                submission.missing = 0
+                submission.deliver([failure] * len(submission.results))
 
-    def _wake(self, units: int) -> None:
-        """Tell who can do something about new units, and nobody else: each wake-up costs."""
-        self._work.notify(units)
-        if self._helpers < self._cores:
-            self._start.notify_all()
+    def _run(self, here: Here) -> None:
+        """Place what is checked, check what nobody else does, or wait; until all is done."""
+        while True:
+            units = self._take_ready()
+            if units:
+                self._sequence(units, here)
+            elif units := self._take_unchecked():
+                self._mark(units, here.check(raws_of(units)))
+            elif self._is_done():
+                return
+            self._listen(waits=not units)
 
-    def _wake_all(self) -> None:
-        for condition in (self._work, self._start, self._ready):
-            condition.notify_all()
+    def _listen(self, *, waits: bool) -> None:
+        """Take what others have checked, and give them more; wait for it, or for a submission."""
+        if self._is_crowded():
+            self._crew.start()
+        for said in self._crew.listen(waits=waits):
+            with self._lock:
+                done = self._crew.settle(said)
+            for units, checked in done:
+                self._mark(units, checked)
+        with self._lock:
+            self._crew.send(self._unchecked, waits=True)
+
+    def _is_crowded(self) -> bool:
+        with self._lock:
+            if self._crew.complete:
+                return False
+            return sum(len(unit.raws) for unit in self._unchecked) >= CROWD_EVENTS
 
     def _mark(self, units: Sequence[Unit], checked: Sequence[Checked]) -> None:
         """Say that units are checked."""
         rest = iter(checked)
         for unit in units:
             unit.checked = list(islice(rest, len(unit.raws)))
-        with self._lock:
-            for unit in units:
-                unit.ready = True
-            if self._line and self._line[0].ready:
-                self._ready.notify()
+            unit.ready = True
 
-    def _wait_crowd(self) -> bool:
-        """Wait for more events than are soon checked here; False when all is done."""
-        with self._lock:
-            while self._unchecked_events < CROWD_EVENTS:
-                if self._closing or self._failed is not None:
-                    return False
-                self._start.wait()
-            return True
+    def _take_unchecked(self) -> list[Unit]:
+        """Take a unit to check here, if nobody else checks.
 
-    def _take_unchecked(self, *, here: bool) -> list[Unit]:
-        """Wait for units and take some; none when all is done.
-
-        While there are processes that check, nothing is checked here: this one has the line to
-        sequence and a server to run, and Python does one thing at a time.
+        While others do, nothing is checked here: this process has the line to sequence and a server
+        to run, and Python does one thing at a time.
         """
         with self._lock:
-            while not self._unchecked or (here and self._helpers):
-                if self._failed is not None or (self._closing and not self._unchecked):
-                    return []
-                (self._start if here else self._work).wait()
-            return self._take_share()
-
-    def _take_more(self, checker: Elsewhere) -> list[Unit]:
-        """Take units that can wait until the checker comes to them; none if others want them."""
-        with self._lock:
-            if self._unchecked_events < UNIT_EVENTS * self._cores:
+            if self._crew.ready or not self._unchecked:
                 return []
-            units = self._take_share()
-            if checker.fits(sum(unit.bytes for unit in units)):
-                return units
-            self._unchecked.extendleft(reversed(units))
-            self._unchecked_events += sum(len(unit.raws) for unit in units)
-            return []
+            return [self._unchecked.popleft()]
 
-    def _take_share(self) -> list[Unit]:
-        """Take units from the front: not all, since the others shall have some as well."""
-        share = max(1, min(UNIT_EVENTS, self._unchecked_events // self._cores))
-        units: list[Unit] = []
-        events = 0
-        while self._unchecked and events < share:
-            units.append(self._unchecked.popleft())
-            events += len(units[-1].raws)
-        self._unchecked_events -= events
-        return units
+    def _is_done(self) -> bool:
+        with self._lock:
+            return self._closing and not self._line
 
-    # Sequencing: one thread.
-
-    def _sequence(self) -> None:
-        with closing(Here(database.open_reader(self._path))) as checker:
-            while units := self._take_ready():
-                try:
-                    self._place(units, checker)
-                except BaseException:
-                    with self._lock:  # back in line, where all are answered for
-                        self._line.extendleft(reversed(units))
-                    raise
-                with self._lock:
-                    self._count_out(units)
+    def _sequence(self, units: Sequence[Unit], here: Here) -> None:
+        try:
+            self._place(units, here)
+        except BaseException:
+            with self._lock:  # back in line, where all are answered for
+                self._line.extendleft(reversed(units))
+            raise
+        with self._lock:
+            self._count_out(units)
 
     def _place(self, units: Sequence[Unit], checker: Here) -> None:
         """Have units logged, and answer for them.
@@ -333,20 +260,16 @@ class Pipeline:
             self._bytes -= unit.bytes
 
     def _take_ready(self) -> list[Unit]:
-        """Wait for checked units at the front of the line, and take what one batch holds."""
+        """Take checked units from the front of the line: what one batch holds."""
+        units: list[Unit] = []
+        events = 0
         with self._lock:
-            while not (self._line and self._line[0].ready):
-                if (self._closing and not self._line) or self._failed is not None:
-                    return []
-                self._ready.wait()
-            units: list[Unit] = []
-            events = 0
             while self._line and self._line[0].ready and events < BATCH_EVENTS:
                 if self._line[0].decides:
                     return units or [self._line.popleft()]
                 units.append(self._line.popleft())
                 events += len(units[-1].raws)
-            return units
+        return units
 
     def _append(self, batch: list[Admitted]) -> list[Result]:
         try:
@@ -354,10 +277,6 @@ class Pipeline:
             return self._sequencer.append(batch)
         except TranslogError as error:
             return [error] * len(batch)
-
-
-def _raws(units: Sequence[Unit]) -> list[bytes]:
-    return [raw for unit in units for raw in unit.raws]
 
 
 def cores() -> int:

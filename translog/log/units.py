@@ -1,6 +1,6 @@
 """What waits in the pipeline's line: submissions, in pieces that are checked and placed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from translog.log.checker import Checked
@@ -53,3 +53,8 @@ class Unit:
         submission.missing -= len(results)
         if not submission.missing:
             submission.deliver(submission.results)
+
+
+def raws_of(units: Iterable[Unit]) -> list[bytes]:
+    """Return the events of units, in order."""
+    return [raw for unit in units for raw in unit.raws]
