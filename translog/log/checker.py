@@ -32,7 +32,7 @@ from translog.store.database import Connection, open_reader
 Checked = Admitted | TranslogError
 # Of a pipe to a process: room for the events that wait while it checks those before.
 PIPE_BYTES = 1 << 20
-GONE = "checking process ended: send the event again"
+READ_BYTES = 1 << 17  # in one go: more takes longer to make room for than to read
 _LENGTH = struct.Struct("=Q")
 
 
@@ -108,7 +108,7 @@ class Elsewhere:
         try:
             _write(self._to, list(raws))
         except OSError as error:
-            raise UnavailableError(GONE) from error
+            raise gone() from error
 
     def answers(self) -> Iterator[list[Checked]]:
         """Yield what was answered meanwhile, in the order of the questions. Reads once.
@@ -119,11 +119,11 @@ class Elsewhere:
             UnavailableError: the process has ended; what it was asked may be sent again.
         """
         try:
-            read = os.read(self._from.fileno(), PIPE_BYTES)
+            read = os.read(self._from.fileno(), READ_BYTES)
         except OSError as error:
-            raise UnavailableError(GONE) from error
+            raise gone() from error
         if not read:
-            raise UnavailableError(GONE)
+            raise gone()
         self._received += read
         while message := _cut(self._received):
             yield [
@@ -137,6 +137,11 @@ class Elsewhere:
         self._process.wait()
         self._from.close()
         self._to.close()
+
+
+def gone() -> UnavailableError:
+    """Return what becomes of events whose process ended before it answered."""
+    return UnavailableError("checking process ended: send the event again")
 
 
 def _widened(pipe: FileIO) -> int:
@@ -175,8 +180,9 @@ def _read(pipe: BinaryIO) -> Any:
         EOFError: there are no more, or the last was cut short.
     """
     head = pipe.read(_LENGTH.size)
-    message = pipe.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
-    if not message:
+    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+    message = pipe.read(length)
+    if not message or len(message) < length:
         raise EOFError
     return pickle.loads(message)  # noqa: S301  # from our own process, see above
 

@@ -93,7 +93,7 @@ class Pipeline:
             self._bytes += size
             self._unchecked.extend(units)
             self._line.extend(units)
-            self._crew.send(self._unchecked, waits=False)
+            self._crew.send(self._unchecked)
             if self._unchecked:
                 self._crew.ring()
 
@@ -156,6 +156,8 @@ class Pipeline:
     def _run(self, here: Here) -> None:
         """Place what is checked, check what nobody else does, or wait; until all is done."""
         while True:
+            if self._events >= CROWD_EVENTS:
+                self._crew.start()
             units = self._take_ready()
             if units:
                 self._sequence(units, here)
@@ -167,21 +169,16 @@ class Pipeline:
 
     def _listen(self, *, waits: bool) -> None:
         """Take what others have checked, and give them more; wait for it, or for a submission."""
-        if self._is_crowded():
-            self._crew.start()
         for said in self._crew.listen(waits=waits):
             with self._lock:
                 done = self._crew.settle(said)
             for units, checked in done:
                 self._mark(units, checked)
         with self._lock:
-            self._crew.send(self._unchecked, waits=True)
-
-    def _is_crowded(self) -> bool:
-        with self._lock:
-            if self._crew.complete:
-                return False
-            return sum(len(unit.raws) for unit in self._unchecked) >= CROWD_EVENTS
+            self._crew.send(self._unchecked)
+            large = self._crew.take_large(self._unchecked)
+        if large is not None:
+            self._crew.ask(*large)  # which may take a while: without the lock
 
     def _mark(self, units: Sequence[Unit], checked: Sequence[Checked]) -> None:
         """Say that units are checked."""

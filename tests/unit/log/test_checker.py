@@ -1,25 +1,28 @@
 """A process that checks gives the answers of this one, and its end loses nothing."""
 
+import itertools
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from io import BytesIO
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from tests.simulators.logs import new_log, raw, raws, writing
 from translog.errors import MalformedError, TranslogError, UnavailableError
-from translog.log import directory, pipeline
-from translog.log.checker import Checked, Elsewhere, Here
+from translog.log import checker, crew, directory, pipeline
+from translog.log.checker import PIPE_BYTES, Checked, Elsewhere, Here
+from translog.log.crew import EVENT_BYTES, MESSAGE_BYTES
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
-from translog.log.sequencer import Placed
+from translog.log.sequencer import Placed, Result
+from translog.log.writer import Writer
 from translog.store import files
 
 BAD = [b"", b"{", raw(3)[:-1], raw(3).replace(b'"target":"', b'"target":"x')]
@@ -34,8 +37,24 @@ def log(tmp_path: Path) -> LogDirectory:
 
 @pytest.fixture
 def elsewhere(log: LogDirectory) -> Iterator[Elsewhere]:
-    with closing(Elsewhere(log.database)) as checker:
-        yield checker
+    with closing(Elsewhere(log.database)) as made:
+        assert awaited(made, 1) == [[]]  # it is ready
+        yield made
+
+
+def check(elsewhere: Elsewhere, sent: Sequence[bytes]) -> list[Checked]:
+    """Have a process check events, and wait for it."""
+    elsewhere.ask(sent)
+    return awaited(elsewhere, 1)[0]
+
+
+def awaited(elsewhere: Elsewhere, count: int) -> list[list[Checked]]:
+    """Return so many answers of a process, and no more than those."""
+    answers: list[list[Checked]] = []
+    while len(answers) < count:
+        answers += elsewhere.answers()
+    assert len(answers) == count
+    return answers
 
 
 def plain(checked: list[Admitted | TranslogError]) -> list[object]:
@@ -45,41 +64,61 @@ def plain(checked: list[Admitted | TranslogError]) -> list[object]:
 def test_both_give_the_same_answers(log: LogDirectory, elsewhere: Elsewhere) -> None:
     sent = [*raws(1, 2), *BAD, *raws(4)]
     with closing(Here(directory.open_reader(log))) as here:
-        there = elsewhere.check(sent)
+        there = check(elsewhere, sent)
         assert plain(there) == plain(here.check(sent))
     assert [type(one) for one in there if not isinstance(one, TranslogError)] == [Admitted] * 3
     assert type(there[2]) is MalformedError
-    assert elsewhere.check([]) == []
-    assert len(elsewhere.check(raws(5))) == 1  # and goes on
+    assert check(elsewhere, []) == []
+    assert len(check(elsewhere, raws(5))) == 1  # and goes on
 
 
 def test_events_may_wait_before_a_process_that_is_busy(elsewhere: Elsewhere) -> None:
     first, second = raws(1, 2), [b"{", *raws(3)]
-    assert elsewhere.fits(0) and not elsewhere.fits(1 << 30)
     elsewhere.ask(first)
     elsewhere.ask(second)
-    assert [type(one) for one in elsewhere.answer()] == [Admitted, Admitted]
-    assert [type(one) for one in elsewhere.answer()] == [MalformedError, Admitted]
+    answers = awaited(elsewhere, 2)
+    assert [type(one) for one in answers[0]] == [Admitted, Admitted]
+    assert [type(one) for one in answers[1]] == [MalformedError, Admitted]
+
+
+def test_as_much_as_is_said_to_have_room_is_sent_without_waiting(elsewhere: Elsewhere) -> None:
+    """The process is stopped: whatever waits for it would wait for ever."""
+    assert 0 < elsewhere.room_bytes < PIPE_BYTES
+    os.kill(elsewhere.pid, signal.SIGSTOP)
+    room, asked = elsewhere.room_bytes, 0
+    for event in itertools.cycle([b"{}", raw(1), b"x" * 70_000]):
+        room -= MESSAGE_BYTES + EVENT_BYTES + len(event)
+        if room < 0:
+            break
+        elsewhere.ask([event])
+        asked += 1
+    os.kill(elsewhere.pid, signal.SIGCONT)
+    assert len(awaited(elsewhere, asked)) == asked > 10
 
 
 def test_a_process_that_ended_is_an_error_of_the_environment(elsewhere: Elsewhere) -> None:
     os.kill(elsewhere.pid, signal.SIGKILL)
     for _ in range(2):
         with pytest.raises(UnavailableError, match="checking process ended: send"):
-            elsewhere.check(raws(1))
+            check(elsewhere, raws(1))
+    with pytest.raises(UnavailableError, match="checking process ended: send"):
+        next(elsewhere.answers())
 
 
-def test_an_answer_that_was_cut_short_is_one_too(elsewhere: Elsewhere) -> None:
-    whole = pickle.dumps([("an", "answer")])
-    for length in range(len(whole)):
-        with closing(elsewhere._from):
-            elsewhere._from = BytesIO(whole[:length])
-        with pytest.raises(UnavailableError, match="checking process ended: send"):
-            elsewhere.check(raws(1))
+@pytest.mark.parametrize("size", [1, 7, 8, 4_096])
+def test_answers_come_whole_however_they_are_cut(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(checker, "READ_BYTES", size)
+    elsewhere.ask(raws(1, 2))
+    elsewhere.ask([b"{"])
+    assert [len(answer) for answer in awaited(elsewhere, 2)] == [2, 1]
 
 
 def test_a_process_whose_log_was_killed_says_nothing(log: LogDirectory) -> None:
-    for sent in (b"", pickle.dumps(raws(1))[:-5], pickle.dumps(raws(1))):
+    message = pickle.dumps(raws(1))
+    whole = struct.pack("=Q", len(message)) + message
+    for sent in (b"", whole[:5], whole[:-5], whole):
         command = [sys.executable, "-m", "translog.log.checker", str(log.database)]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -91,14 +130,17 @@ def test_a_process_whose_log_was_killed_says_nothing(log: LogDirectory) -> None:
 
 
 def test_a_process_that_cannot_open_the_log_is_not_ready(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match="ended before it was ready"):
-        Elsewhere(tmp_path / "no.db")
+    with (
+        closing(Elsewhere(tmp_path / "no.db")) as made,
+        pytest.raises(UnavailableError, match="checking process ended"),
+    ):
+        awaited(made, 1)
 
 
 def test_signals_are_left_to_the_log(elsewhere: Elsewhere) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(elsewhere.pid, number)
-    assert len(elsewhere.check(raws(1))) == 1
+    assert len(check(elsewhere, raws(1))) == 1
 
 
 def test_a_process_ends_with_its_log(log: LogDirectory) -> None:
@@ -112,22 +154,37 @@ def test_a_process_ends_with_its_log(log: LogDirectory) -> None:
     assert int(run.stdout) > 0
 
 
-@pytest.mark.parametrize("fits", [True, False])
+@pytest.mark.parametrize("room", [0, 1, 1 << 20])
 def test_a_crowd_is_placed_in_order_with_other_processes(
-    log: LogDirectory, monkeypatch: pytest.MonkeyPatch, fits: bool
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr(Elsewhere, "fits", lambda self, size: fits)
+    """With room for nothing, each process waits for its next question; else they lie ready."""
+
+    class Narrow(Elsewhere):
+        def __init__(self, database: Path) -> None:
+            super().__init__(database)
+            self.room_bytes = min(self.room_bytes, room)
+
+    monkeypatch.setattr(crew, "Elsewhere", Narrow)
     monkeypatch.setattr(pipeline, "cores", lambda: 3)
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
     monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
     sent = [*raws(*range(60)), *BAD, *raws(*range(60, 90))]
     with writing(log) as writer:
+        warm_up(writer)
         results = writer.add(sent)
         again = writer.add(sent)
     placed = [result for result in results if isinstance(result, Placed)]
-    assert [result.index for result in placed] == list(range(90))
+    assert [result.index for result in placed] == list(range(1, 91))
     assert [isinstance(result, Placed) for result in results[60:64]] == [False] * 4
-    assert [r.index for r in again if isinstance(r, Placed)] == list(range(90))
+    assert [r.index for r in again if isinstance(r, Placed)] == list(range(1, 91))
+
+
+def warm_up(writer: Writer) -> None:
+    """Have an event checked until all other processes are ready to do it."""
+    team = writer._pipeline._crew
+    while not (team.complete and all(member.ready for member in team._members)):
+        writer.add(raws(1_000))
 
 
 def test_a_killed_process_is_replaced_and_nothing_is_lost(
@@ -137,47 +194,49 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
     monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
     started: list[Elsewhere] = []
-    third = threading.Event()
 
-    class Mortal(Elsewhere):
+    class Listed(Elsewhere):
         def __init__(self, database: Path) -> None:
             super().__init__(database)
             started.append(self)
-            if len(started) < 3:
-                os.kill(self.pid, signal.SIGKILL)
-            else:
-                third.set()
 
-    class Patient(Here):
-        def check(self, raws: Sequence[bytes]) -> list[Checked]:
-            assert third.wait(SECONDS)  # leaves all but its first unit to the others
-            return super().check(raws)
-
-    monkeypatch.setattr(pipeline, "Elsewhere", Mortal)
-    monkeypatch.setattr(pipeline, "Here", Patient)
+    monkeypatch.setattr(crew, "Elsewhere", Listed)
     sent = raws(*range(40))
     with writing(log) as writer:
-        results = writer.add(sent)
+        warm_up(writer)
+        dead, _ = started
+        os.kill(dead.pid, signal.SIGSTOP)  # so that it has events in hand
+        inbox: SimpleQueue[list[Result]] = SimpleQueue()
+        writer.submit(sent, inbox.put)
+        os.kill(dead.pid, signal.SIGKILL)
+        results = inbox.get(timeout=SECONDS)
         placed = {at: r.index for at, r in enumerate(results) if isinstance(r, Placed)}
         refused = [result for result in results if not isinstance(result, Placed)]
-        assert 2 <= len(refused) <= 16
+        assert placed and refused
         assert {type(result) for result in refused} == {UnavailableError}
-        assert len(placed) == writer.head.size
-        again = writer.add([sent[at] for at in placed])
-    assert [(a.index, a.duplicate) for a in again if isinstance(a, Placed)] == [
-        (index, True) for index in placed.values()
-    ]
+        assert {str(result) for result in refused} == {str(checker.gone())}
+        assert len(placed) + 1 == writer.head.size
+        warm_up(writer)
+        assert len(started) == 3
+        again = writer.add(sent)
+    assert all(isinstance(result, Placed) for result in again)
+    assert [again[at] for at in placed] == [results[at]._replace(duplicate=True) for at in placed]
 
 
 def test_a_process_that_cannot_start_is_done_without(
     log: LogDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried = []
+
     def refuse(database: Path) -> Elsewhere:
+        tried.append(database)
         raise UnavailableError("no")
 
     monkeypatch.setattr(pipeline, "cores", lambda: 2)
     monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
-    monkeypatch.setattr(pipeline, "Elsewhere", refuse)
+    monkeypatch.setattr(crew, "Elsewhere", refuse)
     with writing(log) as writer:
-        assert all(isinstance(result, Placed) for result in writer.add(raws(*range(40))))
+        for _ in range(3):
+            assert all(isinstance(result, Placed) for result in writer.add(raws(*range(40))))
+    assert len(tried) == 2
     assert files.read(log.signed_head)

@@ -1,0 +1,247 @@
+"""Who gets which units: nobody more than fits, each answer to its units, nothing forgotten."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from translog.errors import MalformedError, UnavailableError
+from translog.log import crew
+from translog.log.checker import Checked, gone
+from translog.log.crew import ASKED_EVENTS, EVENT_BYTES, MESSAGE_BYTES, Crew, Member
+from translog.log.units import Submission, Unit
+
+ROOM = 1_000
+READY: list[Checked] = []
+
+
+class Scripted:
+    """A process that answers when a test says so: through a real pipe, to be listened to."""
+
+    made: list["Scripted"]
+
+    def __init__(self, database: Path) -> None:
+        self.made.append(self)
+        self.room_bytes = ROOM
+        self.asked: list[list[bytes]] = []
+        self.pending: list[list[Checked] | None] = []
+        self.ended = False
+        self.closed = False
+        self._from, self._to = os.pipe()
+
+    def fileno(self) -> int:
+        return self._from
+
+    def ask(self, raws: Sequence[bytes]) -> None:
+        if self.ended:
+            raise gone()
+        self.asked.append(list(raws))
+
+    def say(self, *answers: list[Checked] | None) -> None:
+        """Answer; None says that it has ended."""
+        self.pending += answers
+        os.write(self._to, b"x")
+
+    def answers(self) -> Iterator[list[Checked]]:
+        os.read(self._from, 1)
+        said, self.pending = self.pending, []
+        if said == [None]:
+            raise gone()
+        for answer in said:
+            assert answer is not None
+            yield answer
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
+        os.close(self._from)
+        os.close(self._to)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Scripted]:
+    monkeypatch.setattr(Scripted, "made", [], raising=False)
+    monkeypatch.setattr(crew, "Elsewhere", Scripted)
+    return Scripted.made
+
+
+@pytest.fixture
+def team(made: list[Scripted]) -> Iterator[Crew]:
+    """Two processes that are ready."""
+    with closing(Crew(Path("log.db"), 2)) as team:
+        team.start()
+        for one in made:
+            one.say(READY)
+        heard(team)
+        yield team
+    assert all(one.closed for one in made)
+
+
+def heard(team: Crew) -> list[tuple[list[Unit], Sequence[Checked]]]:
+    return [done for said in team.listen(waits=False) for done in team.settle(said)]
+
+
+def unit(*raws: bytes) -> Unit:
+    return Unit(Submission(lambda _: None, [], 0), 0, raws, sum(map(len, raws)))
+
+
+def units(*sizes: int) -> deque[Unit]:
+    """Return units of one event each, told apart by their first byte."""
+    return deque(unit(b"%c" % number + bytes(size - 1)) for number, size in enumerate(sizes))
+
+
+def names(asked: list[list[bytes]]) -> list[list[int]]:
+    return [[raw[0] for raw in raws] for raws in asked]
+
+
+def test_nobody_is_asked_before_it_is_ready(made: list[Scripted]) -> None:
+    with closing(Crew(Path("log.db"), 2)) as team:
+        assert not team.complete
+        team.start()
+        assert team.complete and not team.ready and len(made) == 2
+        waiting = units(1)
+        team.send(waiting)
+        assert team.take_large(waiting) is None
+        assert len(waiting) == 1
+        made[1].say(READY)
+        assert heard(team) == []
+        assert team.ready
+        team.send(waiting)
+        assert (made[0].asked, names(made[1].asked), len(waiting)) == ([], [[0]], 0)
+
+
+def test_units_go_to_who_has_fewest_in_hand_and_answers_back_to_them(
+    team: Crew, made: list[Scripted]
+) -> None:
+    sent = [unit(b"a", b"b"), unit(b"c"), unit(b"d"), unit(b"e")]
+    for one in sent:
+        team.send(deque([one]))
+    assert [one.asked for one in made] == [[[b"a", b"b"], [b"e"]], [[b"c"], [b"d"]]]
+    error = MalformedError("bad")
+    made[1].say([error])
+    assert heard(team) == [([sent[1]], [error])]
+    made[1].say([error])
+    made[0].say([error, error], [error])
+    assert sorted(heard(team), key=lambda done: sent.index(done[0][0])) == [
+        ([sent[0]], [error, error]),
+        ([sent[2]], [error]),
+        ([sent[3]], [error]),
+    ]
+
+
+def test_waiting_units_are_shared_out(team: Crew, made: list[Scripted]) -> None:
+    team.send(units(1, 1, 1, 1, 1))
+    assert [names(one.asked) for one in made] == [[[0, 1, 2]], [[3, 4]]]
+
+
+def test_one_question_has_a_bound(team: Crew, made: list[Scripted]) -> None:
+    made[0].room_bytes = made[1].room_bytes = 100_000
+    half = [b"x"] * (ASKED_EVENTS // 2)
+    large = [b"y"] * (ASKED_EVENTS + 1)
+    team.send(deque([unit(*half), unit(*half), unit(b"z"), unit(b"z"), unit(*large), unit(b"z")]))
+    assert [[len(raws) for raws in one.asked] for one in made] == [
+        [ASKED_EVENTS, 1],
+        [2, ASKED_EVENTS + 1],  # a unit that has more by itself is not cut
+    ]
+
+
+def test_nobody_gets_more_than_fits(team: Crew, made: list[Scripted]) -> None:
+    fits = ROOM - MESSAGE_BYTES - EVENT_BYTES
+    waiting = units(fits, fits, 1)
+    team.send(waiting)
+    assert [names(one.asked) for one in made] == [[[0]], [[1]]]
+    assert len(waiting) == 1  # not even the smallest
+    made[1].say([MalformedError("bad")])
+    heard(team)
+    team.send(waiting)
+    assert [names(one.asked) for one in made] == [[[0]], [[1], [2]]]
+
+
+def test_what_fits_nowhere_goes_to_who_has_nothing_to_do(team: Crew, made: list[Scripted]) -> None:
+    large = ROOM - MESSAGE_BYTES - EVENT_BYTES + 1
+    waiting = units(large, large, large)
+    team.send(waiting)
+    assert [one.asked for one in made] == [[], []]
+    for number, one in enumerate(made):
+        taken = team.take_large(waiting)
+        assert taken is not None
+        assert one.asked == []  # taken, and not yet sent
+        team.ask(*taken)
+        assert names(one.asked) == [[number]]
+    assert team.take_large(waiting) is None
+    made[0].say([MalformedError("bad")])
+    heard(team)
+    taken = team.take_large(waiting)
+    assert taken is not None and not waiting
+
+
+def test_what_an_ended_process_had_in_hand_is_refused(team: Crew, made: list[Scripted]) -> None:
+    waiting = units(1, 1, 1, 1)
+    team.send(deque([waiting[0]]))
+    team.send(deque([waiting[1]]))
+    team.send(deque([waiting[2]]))
+    answer: list[Checked] = [MalformedError("bad")]
+    made[0].say(answer)
+    made[0].ended = True
+    assert heard(team) == [([waiting[0]], answer)]  # its last words count
+    made[0].say(None)
+    [(lost, [error])] = heard(team)
+    assert lost == [waiting[2]]
+    assert isinstance(error, UnavailableError)
+    assert str(error) == "checking process ended: send the event again"
+    assert made[0].closed
+    assert team.ready and not team.complete
+    team.start()
+    assert len(made) == 3
+
+
+def test_an_end_is_noticed_by_asking_too(team: Crew, made: list[Scripted]) -> None:
+    made[0].ended = True
+    waiting = units(1, 1)
+    team.send(deque([waiting[0]]))
+    team.send(deque([waiting[1]]))
+    assert (made[0].asked, names(made[1].asked)) == ([], [[1]])
+    made[0].say(None)
+    [(lost, [error])] = heard(team)
+    assert lost == [waiting[0]]
+    assert isinstance(error, UnavailableError)
+
+
+def test_a_process_that_ends_before_it_is_ready_is_not_started_again(made: list[Scripted]) -> None:
+    with closing(Crew(Path("log.db"), 2)) as team:
+        team.start()
+        made[0].say(None)
+        assert heard(team) == []
+        assert team.complete
+        made[1].say(READY)
+        assert heard(team) == []
+        made[1].say(None)
+        assert heard(team) == []
+        assert made[1].closed
+        assert not team.complete  # this one had started
+        team.start()
+        assert len(made) == 3
+
+
+def test_a_bell_ends_the_wait_once(team: Crew) -> None:
+    team.ring()
+    team.ring()
+    assert team.listen(waits=True) == []
+    team.ring()
+    assert team.listen(waits=True) == []
+    assert team._selector.select(0) == []
+
+
+def test_members_account_for_what_they_have(made: list[Scripted]) -> None:
+    member = Member(Scripted(Path("log.db")))  # type: ignore[arg-type]
+    member.assign([unit(b"abc", b"d"), unit(b"e")])
+    member.assign([unit(b"f")])
+    assert (member.events, member.bytes) == (4, 6 + 4 * EVENT_BYTES + 2 * MESSAGE_BYTES)
+    member.release()
+    assert (member.events, member.bytes) == (1, 1 + EVENT_BYTES + MESSAGE_BYTES)
+    member.release()
+    assert (member.events, member.bytes) == (0, 0)
+    made[0].close()
