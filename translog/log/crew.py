@@ -170,7 +170,7 @@ class Crew:
 
 
 def _fitting(member: Member, unchecked: deque[Unit], share: int) -> list[Unit]:
-    """Take units from the front that fit into a member's pipe: so many, or what is asked at most."""
+    """Take units from the front that fit into a member's pipe, up to its share."""
     room = member.checker.room_bytes - member.bytes - MESSAGE_BYTES
     units: list[Unit] = []
     events = 0
