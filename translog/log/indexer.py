@@ -3,9 +3,10 @@
 The index is a function of the leaves it covers. It says which these are: of which log, how many,
 and under which root; where that is not this log's, all of it is thrown away and made again.
 
-As a process: `python -m translog.log.indexer DIR` catches up once for every line it reads from its
-standard input, answers each with an empty line, and ends with it. Where it has to give up, its last
-answer is a line that says why. It writes nothing but the index.
+As a process: `python -m translog.log.indexer DIR` goes a batch further for every line it reads from
+its standard input, and ends with it. It answers each with an empty line when it has caught up, and
+with MORE when it has not. Where it has to give up, its last answer is a line that says why. It
+writes nothing but the index.
 """
 
 import os
@@ -30,6 +31,7 @@ from translog.store.search import Coverage, Record
 
 GRAPH_SNAPSHOT, CITATION = "graph_snapshot", "citation_signature"
 LEAVES_A_BATCH = 1_024
+MORE = b"more\n"
 NICENESS = 19  # the most there is: what is searched may wait; what is logged may not
 # Canonical content begins with the time and the type: no other event needs to be read.
 TYPE_WITHIN = 120
@@ -38,27 +40,38 @@ WANTED = tuple(f'"event_type":"{each}"'.encode() for each in TYPES)
 
 
 def catch_up(db: Connection, index: Connection, origin: str) -> int:
-    """Bring the index up to the newest signed head; return how many leaves it covers.
+    """Bring the index up to the newest signed head; return how many leaves it covers."""
+    while True:
+        covered, size = go_on(db, index, origin)
+        if covered == size:
+            return covered
+
+
+def go_on(db: Connection, index: Connection, origin: str) -> tuple[int, int]:
+    """Bring the index a batch further towards the newest signed head.
 
     Args:
         db: a reader's connection to the log.
         index: the writer's to the index.
         origin: the log's.
+
+    Returns:
+        How many leaves it covers, and how many the head has.
     """
     try:
         size = reader.published(db).size
     except MissingError:
-        return 0
+        return 0, 0
     covered = _covered(db, index, origin, size)
-    while covered < size:
-        end = min(covered + LEAVES_A_BATCH, size)
-        texts = {text.leaf_index: text.title for text in titles.read_range(db, covered, end)}
-        with search.transaction(index):
-            for leaf in log.read_leaves(db, covered, end - covered):
-                _add(index, leaf, texts.get(leaf.leaf_index))
-            search.write_coverage(index, Coverage(origin, end, reader.root_at(db, end)))
-        covered = end
-    return covered
+    if covered == size:
+        return covered, size
+    end = min(covered + LEAVES_A_BATCH, size)
+    texts = {text.leaf_index: text.title for text in titles.read_range(db, covered, end)}
+    with search.transaction(index):
+        for leaf in log.read_leaves(db, covered, end - covered):
+            _add(index, leaf, texts.get(leaf.leaf_index))
+        search.write_coverage(index, Coverage(origin, end, reader.root_at(db, end)))
+    return end, size
 
 
 def add_titles(db: Connection, index: Connection) -> None:
@@ -138,8 +151,8 @@ def _main(log_directory: LogDirectory) -> None:
             add_titles(db, index)
         for _ in sys.stdin.buffer:
             with translated(log_directory.search, search.REMEDY):
-                catch_up(db, index, log_directory.origin)
-            sys.stdout.buffer.write(b"\n")
+                covered, size = go_on(db, index, log_directory.origin)
+            sys.stdout.buffer.write(b"\n" if covered == size else MORE)
             sys.stdout.buffer.flush()
 
 

@@ -3,7 +3,8 @@
 In a process of its own, at a lower priority: reading every event again in this one would hold up
 those that arrive. If it dies, another is started at the next head; searches find less meanwhile.
 
-While events wait to be logged, the index waits too, for some seconds: a crowd needs every core.
+While events wait to be logged, the index waits too, for some seconds: a crowd needs every core. So
+it is made batch by batch, each of a moment.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 
 from translog.errors import UnavailableError
 from translog.log.directory import LogDirectory
+from translog.log.indexer import MORE
 from translog.server.logs import Complaints
 from translog.server.publishing import Publishing
 
@@ -59,19 +61,27 @@ class Indexing:
         done, since = -1, self._steady()
         while True:
             size = self._publishing.checkpoint.size
-            if size == done:
-                since = self._steady()
-            elif not self._waiting() or self._steady() - since >= PATIENCE_SECONDS:
-                try:
-                    await self._catch_up()
+            try:
+                if size == done or await self._catch_up(since):
                     done, since = size, self._steady()
-                except (OSError, RuntimeError) as error:  # the latter is uvloop's for a closed pipe
-                    await self._end()
-                    self._complaints.tell(UnavailableError(f"search index: {error}"))
+            except (OSError, RuntimeError) as error:  # the latter is uvloop's for a closed pipe
+                await self._end()
+                self._complaints.tell(UnavailableError(f"search index: {error}"))
             await self._publishing.turned()
 
-    async def _catch_up(self) -> None:
-        """Let the process catch up with the newest head, and wait until it has."""
+    async def _catch_up(self, since: float) -> bool:
+        """Have the index brought up to the newest head, unless a crowd comes; say whether it is.
+
+        Args:
+            since: when it last was, or need not be.
+        """
+        while not self._waiting() or self._steady() - since >= PATIENCE_SECONDS:
+            if not await self._go_on():
+                return True
+        return False
+
+    async def _go_on(self) -> bool:
+        """Let the process index a batch, and wait until it has; say whether there is more."""
         process = self._process
         if process is None:
             process = self._process = await asyncio.create_subprocess_exec(
@@ -88,8 +98,9 @@ class Indexing:
         answer = await process.stdout.readline()
         if not answer:
             raise ProcessLookupError("the process that makes it has ended")
-        if answer != b"\n":
+        if answer not in (b"\n", MORE):
             raise ProcessLookupError(answer.decode(errors="replace").strip())
+        return answer == MORE
 
     async def _end(self) -> None:
         """End the process. What it was at is not lost: the next goes on from its last commit."""

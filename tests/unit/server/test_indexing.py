@@ -32,8 +32,14 @@ class Turns:
             self._take(step)
 
 
-def caught_up(steps: list[tuple[int, int, float]], failures: int = 0) -> list[int]:
-    """Return the sizes to which the index was brought."""
+def caught_up(
+    steps: list[tuple[int, int, float]], failures: int = 0, batches: int = 1
+) -> list[int]:
+    """Return the sizes towards which the index was brought, for each batch one went.
+
+    Args:
+        batches: from one head to the next. The second of each meets a crowd that has come.
+    """
     done: list[int] = []
 
     async def run() -> None:
@@ -43,12 +49,14 @@ def caught_up(steps: list[tuple[int, int, float]], failures: int = 0) -> list[in
         indexing = Indexing(directory, turns, told, lambda: turns.waiting, lambda: turns.now)
         left = iter([True] * failures)
 
-        async def catch_up() -> None:
+        async def go_on() -> bool:
             if next(left, False):
                 raise OSError("it has ended")
             done.append(turns.checkpoint.size)
+            turns.waiting += 1
+            return len(done) % batches != 0
 
-        indexing._catch_up = catch_up
+        indexing._go_on = go_on
         async with indexing.running():
             await turns.over.wait()
 
@@ -72,6 +80,16 @@ def test_in_a_lasting_crowd_the_index_is_never_further_behind_than_its_patience(
     assert caught_up(steps) == [11, 21]
 
 
+def test_a_crowd_that_comes_meanwhile_has_to_wait_for_one_batch():
+    turns = [(3, 0, 0.0), (3, 9, 1.0), (4, 9, 2.0), (4, 0, 3.0), (5, 0, 4.0)]
+    assert caught_up(turns, batches=2) == [3, 4, 5]
+
+
+def test_after_its_patience_the_index_is_brought_up_to_date_in_any_crowd():
+    turns = [(3, 9, 0.0), (3, 9, 9.9), (3, 9, 10.0), (4, 9, 11.0), (4, 9, 20.0), (5, 0, 20.5)]
+    assert caught_up(turns, batches=3) == [3, 3, 3, 4, 4, 4, 5]
+
+
 def test_what_failed_is_tried_again_at_the_next_turn():
     assert caught_up([(3, 0, 0.0), (3, 0, 1.0), (3, 0, 2.0)], failures=1) == [3]
 
@@ -84,7 +102,7 @@ def test_why_there_is_no_index_is_told_in_a_line(tmp_path: Path) -> None:
 
     async def run() -> None:
         with pytest.raises(ProcessLookupError, match=r"^\S*search.db: unable to open .*$"):
-            await indexing._catch_up()
+            await indexing._go_on()
         await indexing._end()
 
     asyncio.run(run())
