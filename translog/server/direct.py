@@ -2,8 +2,8 @@
 
 Most requests of a busy log are these, and ASGI took half of what the event loop spends on one: a
 task, a scope, an event to wait for, and two messages each way. A request goes this way if there is
-nothing unusual about it and it came in one piece, and is answered with the same bytes. Whatever
-else there is goes the other way: what comes in parts, is packed, or waits for a proof.
+nothing unusual about it and it is small and soon there, and is answered with the same bytes.
+Whatever else there is goes the other way: what is large, slow or packed, or waits for a proof.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from translog.server.connections import CLOSE, Connection, written
 
 PATH = b"/add"
 KIND = JSON.encode()
+# Nearly all events are smaller. So much for each connection is little for all of them.
+MOST_BYTES = 16 << 10
+MOST_DIGITS = 5
 # What asks for more than to read a body of stated length and to answer.
 UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
 
@@ -25,19 +28,27 @@ class LogConnection(Connection):
     """A connection to `App`, for which single events take the short way."""
 
     app: App  # which is an ASGI application too
-    _pieces: list[bytes] | None = None  # of the body of a request that may take the short way
+    _body: bytearray | None = None  # so far, of a request that may take the short way
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        pieces, self._pieces = self._pieces, None
-        if pieces is not None:  # its body is not all here: somebody has to wait for it
-            super()._begin()
-            for piece in pieces:
-                super().on_body(piece)
+    def _look(self) -> None:
+        if self._body is not None:
+            self._hand_on()
+        super()._look()
+
+    def shutdown(self) -> None:
+        if self._body is not None:
+            self._hand_on()
+        super().shutdown()
+
+    def _hand_on(self) -> None:
+        """Let a request go the other way, where its body is waited for with all due limits."""
+        body, self._body = self._body, None
+        super()._begin()
+        super().on_body(bytes(body or b""))
 
     def _begin(self) -> None:
         if self._is_plain():
-            self._pieces = []
+            self._body = bytearray()
         else:
             super()._begin()
 
@@ -45,8 +56,11 @@ class LogConnection(Connection):
         if self.url != PATH or self.parser.get_method() != b"POST":
             return False
         headers = dict(self.headers)
+        length = headers.get(b"content-length", b"")
         return (
             headers.get(b"content-type") == KIND
+            and 0 < len(length) <= MOST_DIGITS
+            and int(length) <= MOST_BYTES
             and UNUSUAL.isdisjoint(headers)
             and self.parser.should_keep_alive()
             and self.parser.get_http_version() == "1.1"
@@ -55,20 +69,21 @@ class LogConnection(Connection):
         )
 
     def on_body(self, body: bytes) -> None:
-        if self._pieces is None:
+        if self._body is None:
             super().on_body(body)
         else:
-            self._pieces.append(body)
+            self._got_on = True
+            self._body += body
 
     def on_message_complete(self) -> None:
-        pieces, self._pieces = self._pieces, None
-        if pieces is None:
+        body, self._body = self._body, None
+        if body is None:
             super().on_message_complete()
             return
         request = _Request(self)
         self.cycle = request
         super().on_message_complete()
-        self.app.add_one(cast(Scope, self.scope), b"".join(pieces), request.give)
+        self.app.add_one(cast(Scope, self.scope), bytes(body), request.give)
 
 
 class _Request(RequestResponseCycle):

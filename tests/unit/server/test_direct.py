@@ -1,7 +1,7 @@
 """The short way of single events: nobody can tell it from the one through ASGI.
 
-A request that comes in one piece takes it, and one whose body follows in a second does not. So
-each is sent both ways, to two logs in the same state, and what comes back has to be the same.
+Each request is sent both ways, to logs in the same state, and what comes back has to be the same:
+in one piece and in two to connections that know the short way, and to one that does not.
 """
 
 import asyncio
@@ -30,8 +30,9 @@ from translog.formats.keys import SigningKey
 from translog.log.moderation import Held
 from translog.log.sequencer import Result
 from translog.log.writer import Writer
+from translog.server import connections
 from translog.server.connections import Connection
-from translog.server.direct import LogConnection
+from translog.server.direct import MOST_BYTES, LogConnection
 
 DATE = (b"date", b"Sun, 22 Nov 2026 10:00:00 GMT")  # uvicorn's, which a test's does not change
 EVENT = json.dumps(created(1)).encode()
@@ -162,7 +163,7 @@ Before = Callable[[Served], AbstractContextManager[None]]
 
 
 class Ways:
-    """Requests sent in one piece and in two, each to a log of its own."""
+    """Requests sent the short way, in one piece and in two, and through ASGI: to a log each."""
 
     def __init__(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         self.tmp_path = tmp_path
@@ -175,7 +176,7 @@ class Ways:
         short: int | None = None,
         **settings: Any,
     ) -> list[bytes]:
-        """Return the answers, which are the same both ways, as are counters and lines.
+        """Return the answers, which are the same all ways, as are counters and lines.
 
         Args:
             requests: on one connection, each after the answer to the last.
@@ -183,17 +184,26 @@ class Ways:
             short: how many of them take the short way: all, if not said.
         """
         wanted = len(requests) if short is None else short
-        one = self._seen("one", [[each] for each in requests], before, settings)
-        two = self._seen("two", [halves(each) for each in requests], before, settings)
-        assert (one.pop("short"), two.pop("short")) == (wanted, 0)
-        assert one == two
+        whole, cut = [[each] for each in requests], [halves(each) for each in requests]
+        one = self._seen("one", LogConnection, whole, before, settings)
+        two = self._seen("two", LogConnection, cut, before, settings)
+        other = self._seen("other", Connection, whole, before, settings)
+        assert [each.pop("short") for each in (one, two, other)] == [wanted, wanted, 0]
+        assert one == other
+        assert two == other
         answers: list[bytes] = one["answers"]
         return answers
 
     def _seen(
-        self, name: str, requests: Sequence[Sequence[bytes]], before: Before, settings: Any
+        self,
+        name: str,
+        made: type[Connection],
+        requests: Sequence[Sequence[bytes]],
+        before: Before,
+        settings: Any,
     ) -> dict[str, Any]:
         async def test(site: Site) -> dict[str, Any]:
+            site.made = made
             peer = await site.connect()
             answers = []
             for pieces in requests:
@@ -409,6 +419,9 @@ OTHERS = {
     "packed": (post(gzip.compress(EVENT), KIND + b"Content-Encoding: gzip\r\n"), 200),
     "packed unknown": (post(more=KIND + b"Content-Encoding: br\r\n"), 415),
     "chunked": (chunked(EVENT), 200),
+    "large": (post(EVENT + b" " * (MOST_BYTES + 1 - len(EVENT))), 200),
+    "huge": (post(b" " * 100_000), 400),
+    "without length": (post().partition(b"Content-Length")[0] + CLIENT + KIND + b"\r\n", 400),
     "expecting": (post(more=KIND + b"Expect: 100-continue\r\n"), 100),
     "last": (post(more=KIND + b"Connection: close\r\n"), 200),
     "old": (post(line=b"POST /add HTTP/1.0"), 200),
@@ -520,13 +533,12 @@ def test_a_request_may_be_cut_anywhere(log: Served) -> None:
         peer = await site.connect()
         whole = await peer.ask(request)
         for cut in cuts:
-            before = site.short
             assert await peer.ask(request[:cut], request[cut:]) == whole
-            assert site.short - before == (cut < head), cut
             assert await peer.ask(request[:cut], request[cut:-1], request[-1:]) == whole
             # The rest of one and the start of the next come together.
             await peer.send(request[:cut], request[cut:] + request[:cut], request[cut:])
             assert [await peer.answer(), await peer.answer()] == [whole, whole]
+        assert site.short == 1 + 3 * len(cuts)  # the last began while another was under way
 
     log.add(EVENT)
     at(log, test)
@@ -581,14 +593,36 @@ def test_any_requests_in_any_pieces_are_answered_as_through_asgi(log: Served, se
     at(log, test)
 
 
-def test_a_body_that_does_not_come_is_waited_for_as_long_as_any(tmp_path: Path) -> None:
+def test_a_body_that_does_not_come_is_waited_for_the_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+
     async def test(site: Site) -> None:
         peer = await site.connect()
         answer = await peer.ask(post()[:-1])
         assert (status(answer), code(answer)) == (408, "request-timeout")
+        assert site.short == 0
 
     with served(tmp_path / "log", request_seconds=0.05) as log:
         at(log, test)
+
+
+def test_a_body_that_comes_late_is_taken_the_other_way(
+    log: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
+
+    async def test(site: Site) -> None:
+        peer = await site.connect()
+        request = post()
+        await peer.send(request[:-9])
+        while peer.served.cycle is None:
+            await asyncio.sleep(0)
+        assert status(await peer.ask(request[-9:-4], request[-4:])) == 200
+        assert site.short == 0
+
+    at(log, test)
 
 
 # Connections
@@ -643,13 +677,14 @@ def test_who_goes_away_with_several_requests_writes_no_lines(
 
 @pytest.mark.parametrize("cut", [0, 5])
 def test_a_stop_lets_a_request_finish_and_says_that_it_is_the_last(log: Served, cut: int) -> None:
-    request = post()
+    first, second = post()[: len(post()) - cut], post()[len(post()) - cut :]
 
     async def test(site: Site) -> bytes:
         peer = await site.connect()
         with stuck(log):
-            await peer.send(*(halves(request) if cut else [request]))
+            await peer.send(first)
             peer.served.shutdown()
+            await peer.send(*([second] if second else []))
         answer = await peer.answer()
         assert await peer.reader.read() == b""
         assert site.short == (not cut)
