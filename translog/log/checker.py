@@ -180,9 +180,11 @@ def _read(pipe: BinaryIO) -> Any:
         EOFError: there are no more, or the last was cut short.
     """
     head = pipe.read(_LENGTH.size)
-    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    (length,) = _LENGTH.unpack(head)
     message = pipe.read(length)
-    if not message or len(message) < length:
+    if len(message) < length:
         raise EOFError
     return pickle.loads(message)  # noqa: S301  # from our own process, see above
 

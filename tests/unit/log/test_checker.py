@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -115,18 +116,20 @@ def test_answers_come_whole_however_they_are_cut(
     assert [len(answer) for answer in awaited(elsewhere, 2)] == [2, 1]
 
 
-def test_a_process_whose_log_was_killed_says_nothing(log: LogDirectory) -> None:
+@pytest.mark.parametrize("cut", [0, 5, 8, 20, -1, None])
+def test_a_process_whose_log_was_killed_says_nothing(log: LogDirectory, cut: int | None) -> None:
+    """Both its pipes end: before a message, within it, or before it is answered."""
     message = pickle.dumps(raws(1))
-    whole = struct.pack("=Q", len(message)) + message
-    for sent in (b"", whole[:5], whole[:-5], whole):
-        command = [sys.executable, "-m", "translog.log.checker", str(log.database)]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.close()  # as when the log is killed: both pipes end
-            _, said = process.communicate(sent, timeout=60)
-        assert (process.returncode, said) == (0, b"")
+    sent = (struct.pack("=Q", len(message)) + message)[:cut]
+    command = [sys.executable, "-m", "translog.log.checker", str(log.database)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(8)  # it is ready
+        process.stdout.close()
+        _, said = process.communicate(sent, timeout=SECONDS)
+    assert (process.returncode, said) == (0, b"")
 
 
 def test_a_process_that_cannot_open_the_log_is_not_ready(tmp_path: Path) -> None:
@@ -221,6 +224,26 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
         again = writer.add(sent)
     assert all(isinstance(result, Placed) for result in again)
     assert [again[at] for at in placed] == [results[at]._replace(duplicate=True) for at in placed]
+
+
+def test_what_other_processes_have_in_hand_is_finished_at_the_end(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "cores", lambda: 1)
+    monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
+    with writing(log) as writer:
+        warm_up(writer)
+        (member,) = writer._pipeline._crew._members
+        os.kill(member.checker.pid, signal.SIGSTOP)
+        inbox: SimpleQueue[list[Result]] = SimpleQueue()
+        writer.submit(raws(1), inbox.put)
+        closer = threading.Thread(target=writer._pipeline.close)
+        closer.start()
+        while writer._pipeline._crew._rung or not writer._pipeline._closing:
+            threading.Event().wait(0.001)  # until it has looked whether that is all
+        os.kill(member.checker.pid, signal.SIGCONT)
+        closer.join(SECONDS)
+        assert isinstance(inbox.get(timeout=SECONDS)[0], Placed)
 
 
 def test_a_process_that_cannot_start_is_done_without(

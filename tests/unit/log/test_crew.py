@@ -203,11 +203,21 @@ def test_an_end_is_noticed_by_asking_too(team: Crew, made: list[Scripted]) -> No
     waiting = units(1, 1)
     team.send(deque([waiting[0]]))
     team.send(deque([waiting[1]]))
-    assert (made[0].asked, names(made[1].asked)) == ([], [[1]])
+    team.send(deque([waiting[0]]))
+    assert (made[0].asked, names(made[1].asked)) == ([], [[1], [0]])
     made[0].say(None)
     [(lost, [error])] = heard(team)
     assert lost == [waiting[0]]
     assert isinstance(error, UnavailableError)
+
+
+def test_who_is_found_to_have_ended_is_not_asked_again(team: Crew, made: list[Scripted]) -> None:
+    busy = deque([unit(b"x"), unit(*b"yyy".split(b"y"))])
+    team.send(busy)
+    assert [one.asked for one in made] == [[[b"x"]], [[b"", b"", b"", b""]]]
+    made[0].ended = True
+    team.send(units(1, 1, 1, 1))  # two for each; but the first has ended, with three in hand
+    assert names(made[1].asked[1:]) == [[2, 3]]
 
 
 def test_a_process_that_ends_before_it_is_ready_is_not_started_again(made: list[Scripted]) -> None:

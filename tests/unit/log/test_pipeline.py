@@ -15,8 +15,9 @@ from tests.simulators.logs import NOW, new_log, raw, raws, writing
 from tests.simulators.published import entry_of, small_event
 from translog.errors import BusyError, HashError, MalformedError, TranslogError, UnavailableError
 from translog.log import checker, directory, pipeline, registry
+from translog.log.crew import Crew
 from translog.log.directory import LogDirectory
-from translog.log.pipeline import Pipeline, Result
+from translog.log.pipeline import CROWD_EVENTS, Pipeline, Result
 from translog.log.sequencer import Placed, Sequencer
 from translog.store import database
 from translog.store import log as store
@@ -197,6 +198,19 @@ def test_one_large_submission_is_accepted_on_an_empty_line(
         inbox = Inbox()
         line.submit(raws(*range(200)), inbox)
         assert indices(inbox.take()) == list(range(200))
+
+
+def test_a_crowd_has_other_processes_started_and_less_does_not(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(Crew, "start", lambda self: started.append(True))
+    with running(log) as (line, _):
+        for count, wanted in ((1, False), (CROWD_EVENTS - 1, False), (CROWD_EVENTS, True)):
+            inbox = Inbox()
+            line.submit(raws(*range(count)), inbox)
+            assert len(inbox.take()) == count
+            assert bool(started) == wanted
 
 
 def test_nothing_is_answered_at_once_and_counts_for_nothing(log: LogDirectory) -> None:
