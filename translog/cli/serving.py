@@ -31,8 +31,9 @@ def installed() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("translog"):
+        package = (error.name or "").partition(".")[0]
+        if package == "translog":
             raise
         raise UnavailableError(
-            f"{error.name} is not installed: pip install 'translog[server]'"
+            f"{package} is not installed: pip install 'translog[server]'"
         ) from error
