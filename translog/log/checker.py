@@ -12,6 +12,7 @@ user, and its answers come over a pipe that nobody else holds.
 import fcntl
 import os
 import pickle
+import select
 import signal
 import struct
 import subprocess
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from translog.errors import TranslogError, UnavailableError
 from translog.log import registry
@@ -30,7 +31,7 @@ from translog.store.bodies import Packer
 from translog.store.database import Connection, open_reader
 
 Checked = Admitted | TranslogError
-# Of a pipe to a process: room for the events that wait while it checks those before.
+# Of a pipe to a process, or from it.
 PIPE_BYTES = 1 << 20
 READ_BYTES = 1 << 17  # in one go: more takes longer to make room for than to read
 _LENGTH = struct.Struct("=Q")
@@ -58,10 +59,9 @@ class Here:
 
 
 class Elsewhere:
-    """Checks events in a process of its own.
+    """Checks events in a process of its own. Nothing here waits for it.
 
-    One thread asks and another may take the answers; neither waits, but to send what is larger
-    than the pipe.
+    Its caller's lock guards `ask` and `flush`; one thread takes the answers.
     """
 
     def __init__(self, database: Path) -> None:
@@ -81,9 +81,12 @@ class Elsewhere:
             )
         except OSError as error:
             raise UnavailableError(f"checking process does not start: {error}") from error
-        self._to = cast(FileIO, self._process.stdin)
-        self._from = cast(FileIO, self._process.stdout)
-        self.room_bytes = min(map(_widened, (self._to, self._from))) * 7 // 8
+        self.to = cast(FileIO, self._process.stdin)
+        self.from_ = cast(FileIO, self._process.stdout)
+        os.set_blocking(self.to.fileno(), False)
+        for pipe in (self.to, self.from_):
+            _widen(pipe)
+        self._unsent = bytearray()
         self._received = bytearray()
 
     @property
@@ -91,24 +94,29 @@ class Elsewhere:
         """Its number, for who looks after processes."""
         return self._process.pid
 
-    def fileno(self) -> int:
-        """Return what to wait on for answers."""
-        return self._from.fileno()
+    def ask(self, raws: Sequence[bytes]) -> bool:
+        """Have events checked after those that were asked before; as `flush`.
 
-    def ask(self, raws: Sequence[bytes]) -> None:
-        """Have events checked after those that were asked before.
+        Raises:
+            UnavailableError: the process has ended.
+        """
+        self._unsent += _packed(list(raws))
+        return self.flush()
 
-        Events of `room_bytes` in all lie in the pipe until the process comes to them. With more, or
-        where a question is larger than that, it has to be reading: it writes its answer before it
-        reads on, and would wait for us to read while we wait for it.
+    def flush(self) -> bool:
+        """Send on, as far as the pipe has room; say whether that was all there is to send.
 
         Raises:
             UnavailableError: the process has ended.
         """
         try:
-            _write(self._to, list(raws))
+            while self._unsent:
+                del self._unsent[: os.write(self.to.fileno(), self._unsent)]
+        except BlockingIOError:
+            return False
         except OSError as error:
             raise gone() from error
+        return True
 
     def answers(self) -> Iterator[list[Checked]]:
         """Yield what was answered meanwhile, in the order of the questions. Reads once.
@@ -119,24 +127,24 @@ class Elsewhere:
             UnavailableError: the process has ended; what it was asked may be sent again.
         """
         try:
-            read = os.read(self._from.fileno(), READ_BYTES)
+            read = os.read(self.from_.fileno(), READ_BYTES)
         except OSError as error:
             raise gone() from error
         if not read:
             raise gone()
         self._received += read
-        while message := _cut(self._received):
+        while _is_whole(self._received):
             yield [
                 answer if isinstance(answer, TranslogError) else Admitted._make(answer)
-                for answer in pickle.loads(message)  # noqa: S301  # from our own process, see above
+                for answer in _cut(self._received)
             ]
 
     def close(self) -> None:
         """End the process. It holds nothing that could be lost."""
         self._process.kill()
         self._process.wait()
-        self._from.close()
-        self._to.close()
+        self.from_.close()
+        self.to.close()
 
 
 def gone() -> UnavailableError:
@@ -144,70 +152,72 @@ def gone() -> UnavailableError:
     return UnavailableError("checking process ended: send the event again")
 
 
-def _widened(pipe: FileIO) -> int:
-    """Return how many bytes fit into a pipe, once it is as wide as it may be; 0 if nobody knows."""
-    if sys.platform != "linux":
-        return 0
-    with suppress(OSError):  # there may be a limit for all pipes of a user
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+def _widen(pipe: FileIO) -> None:
+    """Give a pipe as much room as it may have."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # there may be a limit for all pipes of a user
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _write(pipe: FileIO, message: object) -> None:
-    """Write a message behind its length, all of it."""
+def _packed(message: object) -> bytes:
+    """Return a message behind its length."""
     packed = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    rest = memoryview(_LENGTH.pack(len(packed)) + packed)
-    while rest:
-        rest = rest[pipe.write(rest) :]
+    return _LENGTH.pack(len(packed)) + packed
 
 
-def _cut(received: bytearray) -> bytes:
-    """Take the first message out of what was received; empty if it is not all there yet."""
+def _is_whole(received: bytearray) -> bool:
+    """Say whether there is a message at the beginning of what was received."""
     if len(received) < _LENGTH.size:
-        return b""
+        return False
+    return len(received) >= _LENGTH.size + _LENGTH.unpack_from(received)[0]
+
+
+def _cut(received: bytearray) -> Any:
+    """Take the first message out of what was received."""
     end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
-    if len(received) < end:
-        return b""
-    message = bytes(received[_LENGTH.size : end])
+    with memoryview(received) as whole:
+        message = pickle.loads(whole[_LENGTH.size : end])  # noqa: S301  # of our own process
     del received[:end]
     return message
 
 
-def _read(pipe: BinaryIO) -> Any:
-    """Wait for a message, and return it.
+def _messages(pipe: int) -> Iterator[Any]:
+    """Yield the messages that come through a pipe until it ends.
 
-    Raises:
-        EOFError: there are no more, or the last was cut short.
+    Before each, all is read that has come: the pipe has room again, and whoever sends need not be
+    there when this is ready for more.
     """
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (length,) = _LENGTH.unpack(head)
-    message = pipe.read(length)
-    if len(message) < length:
-        raise EOFError
-    return pickle.loads(message)  # noqa: S301  # from our own process, see above
+    received = bytearray()
+    readable = select.poll()
+    readable.register(pipe, select.POLLIN)
+    while True:
+        while readable.poll(0 if _is_whole(received) else None):
+            read = os.read(pipe, PIPE_BYTES)
+            if not read:
+                return
+            received += read
+        yield _cut(received)
 
 
 def _main(database: Path) -> None:
     """Answer until the log closes the pipe, or is killed, which closes it too."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    to, from_ = FileIO(1, "wb", closefd=False), sys.stdin.buffer
     with closing(Here(open_reader(database))) as checker:
-        _write(to, [])
-        while True:
-            try:
-                raws = _read(from_)
-            except EOFError:
-                return
-            _write(
-                to,
+        _answer([])
+        for raws in _messages(0):
+            _answer(
                 [
                     done if isinstance(done, TranslogError) else tuple(done)
                     for done in checker.check(raws)
-                ],
+                ]
             )
+
+
+def _answer(message: object) -> None:
+    rest = memoryview(_packed(message))
+    while rest:
+        rest = rest[os.write(1, rest) :]
 
 
 if __name__ == "__main__":

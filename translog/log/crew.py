@@ -12,9 +12,9 @@ from translog.log.units import Unit, raws_of
 
 # What one process is asked in one go, at most, unless a unit has more.
 ASKED_EVENTS = 64
-# More than a message adds to its events, and to each of them.
-MESSAGE_BYTES = 128
-EVENT_BYTES = 16
+# What one process has in hand, at most, unless it is one unit: work for a tenth of a second, which
+# is longer than a commit takes. Nobody sends it more meanwhile.
+IN_HAND_BYTES = 2 << 20
 
 
 class Member:
@@ -24,6 +24,8 @@ class Member:
         self.checker = checker
         self.ready = False  # it has started
         self.gone = False
+        self.behind = False  # not all that it is asked is in its pipe yet
+        self.watched = False  # for room in that
         self.asked: deque[list[Unit]] = deque()
         self.events = 0
         self.bytes = 0
@@ -41,7 +43,14 @@ class Member:
 
     def _count(self, units: list[Unit], sign: int) -> None:
         self.events += sign * sum(len(unit.raws) for unit in units)
-        self.bytes += sign * (MESSAGE_BYTES + sum(map(_size, units)))
+        self.bytes += sign * sum(unit.bytes for unit in units)
+
+    def tell(self, raws: Sequence[bytes] = ()) -> None:
+        """Send it a question, if there is one, and what could not be sent before."""
+        try:
+            self.behind = not (self.checker.ask(raws) if raws else self.checker.flush())
+        except UnavailableError:
+            self.gone, self.behind = True, False  # `listen` finds out, behind its last answers
 
 
 Said = tuple[Member, list[list[Checked]] | None]
@@ -53,8 +62,8 @@ Done = tuple[list[Unit], Sequence[Checked]]
 class Crew:
     """Processes that check, from `start` to `close`.
 
-    One thread starts, listens, sends what is large, and closes. `send`, `take_large` and `settle`
-    may be called from any, one at a time.
+    One thread starts, listens and closes. `send` and `settle` may be called from any, one at a
+    time, and wait for nothing.
     """
 
     def __init__(self, database: Path, size: int) -> None:
@@ -73,6 +82,11 @@ class Crew:
         return any(member.ready for member in self._members)
 
     @property
+    def behind(self) -> bool:
+        """Whether somebody's pipe is full: `listen` has to know."""
+        return any(member.behind for member in self._members)
+
+    @property
     def complete(self) -> bool:
         """Whether nobody is left to be started."""
         return len(self._members) >= self._wanted
@@ -85,60 +99,56 @@ class Crew:
             except UnavailableError:
                 self._wanted -= 1
             else:
-                self._selector.register(member.checker, selectors.EVENT_READ, member)
+                self._selector.register(member.checker.from_, selectors.EVENT_READ, member)
                 self._members = [*self._members, member]
 
     def send(self, unchecked: deque[Unit]) -> None:
-        """Take units from the front and send them out, as long as they fit into the pipes."""
+        """Take units from the front and send them out, as far as members may have more in hand."""
+        for member in self._members:
+            if member.behind:
+                member.tell()
         free = self._free()
         share = -(-len(unchecked) // len(free)) if free else 0  # so that all get some
         while unchecked and free:
             member = min(free, key=lambda one: one.events)
             units = _fitting(member, unchecked, share)
             if not units:
-                return
+                break
             member.assign(units)
-            if not self.ask(member, units):
-                free.remove(member)
-
-    def take_large(self, unchecked: deque[Unit]) -> tuple[Member, list[Unit]] | None:
-        """Take the first unit for a process that has nothing to do; `ask` sends it.
-
-        After `send`, this is one that fits into no pipe: sending it waits for the process.
-        """
-        idle = [member for member in self._free() if not member.asked]
-        if not unchecked or not idle:
-            return None
-        units = [unchecked.popleft()]
-        idle[0].assign(units)
-        return idle[0], units
+            member.tell(raws_of(units))
+            free = self._free()
 
     def _free(self) -> list[Member]:
         return [member for member in self._members if member.ready and not member.gone]
 
-    def ask(self, member: Member, units: list[Unit]) -> bool:
-        """Send a member what was put in its hands; say whether it is still there."""
-        try:
-            member.checker.ask(raws_of(units))
-        except UnavailableError:
-            member.gone = True  # `listen` finds out, behind its last answers
-        return not member.gone
-
     def listen(self, *, waits: bool) -> list[Said]:
-        """Return what members have said; wait until one has, or for `ring`."""
+        """Return what members have said; wait until one has, has room again, or for `ring`."""
+        for member in self._members:
+            self._watch(member, member.behind)
         said: list[Said] = []
         for key, _ in self._selector.select(None if waits else 0):
-            member: Member | None = key.data
-            if member is None:
+            if key.fileobj == self._bell:
                 os.read(self._bell, 1)
                 self._rung = False
-                continue
-            try:
-                said.append((member, list(member.checker.answers())))
-            except UnavailableError:
-                self._selector.unregister(member.checker)
-                said.append((member, None))
+            elif key.data is not None:
+                said.append((key.data, self._heard(key.data)))
         return said
+
+    def _heard(self, member: Member) -> list[list[Checked]] | None:
+        try:
+            return list(member.checker.answers())
+        except UnavailableError:
+            self._watch(member, False)
+            self._selector.unregister(member.checker.from_)
+            return None
+
+    def _watch(self, member: Member, wanted: bool) -> None:
+        """Listen for room in a member's pipe, or do not."""
+        if wanted and not member.watched:
+            self._selector.register(member.checker.to, selectors.EVENT_WRITE)
+        elif member.watched and not wanted:
+            self._selector.unregister(member.checker.to)
+        member.watched = wanted
 
     def settle(self, said: Said) -> list[Done]:
         """Return what is checked by what a member said; if it has ended, all it had in hand."""
@@ -170,18 +180,14 @@ class Crew:
 
 
 def _fitting(member: Member, unchecked: deque[Unit], share: int) -> list[Unit]:
-    """Take units from the front that fit into a member's pipe, up to its share."""
-    room = member.checker.room_bytes - member.bytes - MESSAGE_BYTES
+    """Take units from the front that a member may have in hand as well, up to its share."""
+    room = IN_HAND_BYTES - member.bytes
     units: list[Unit] = []
     events = 0
     while unchecked and len(units) < share:
-        room -= _size(unchecked[0])
+        room -= unchecked[0].bytes
         events += len(unchecked[0].raws)
-        if room < 0 or (units and events > ASKED_EVENTS):
+        if (room < 0 and (units or member.asked)) or (units and events > ASKED_EVENTS):
             break
         units.append(unchecked.popleft())
     return units
-
-
-def _size(unit: Unit) -> int:
-    return unit.bytes + EVENT_BYTES * len(unit.raws)

@@ -94,7 +94,7 @@ class Pipeline:
             self._unchecked.extend(units)
             self._line.extend(units)
             self._crew.send(self._unchecked)
-            if self._unchecked:
+            if self._unchecked or self._crew.behind:
                 self._crew.ring()
 
     def require_room(self) -> None:
@@ -176,9 +176,6 @@ class Pipeline:
                 self._mark(units, checked)
         with self._lock:
             self._crew.send(self._unchecked)
-            large = self._crew.take_large(self._unchecked)
-        if large is not None:
-            self._crew.ask(*large)  # which may take a while: without the lock
 
     def _mark(self, units: Sequence[Unit], checked: Sequence[Checked]) -> None:
         """Say that units are checked."""
