@@ -12,7 +12,6 @@ user, and its answers come over a pipe that nobody else holds.
 import fcntl
 import os
 import pickle
-import select
 import signal
 import struct
 import subprocess
@@ -21,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from translog.errors import TranslogError, UnavailableError
 from translog.log import registry
@@ -133,10 +132,10 @@ class Elsewhere:
         if not read:
             raise gone()
         self._received += read
-        while _is_whole(self._received):
+        while message := _cut(self._received):
             yield [
                 answer if isinstance(answer, TranslogError) else Admitted._make(answer)
-                for answer in _cut(self._received)
+                for answer in pickle.loads(message)  # noqa: S301  # from our own process, see above
             ]
 
     def close(self) -> None:
@@ -165,38 +164,26 @@ def _packed(message: object) -> bytes:
     return _LENGTH.pack(len(packed)) + packed
 
 
-def _is_whole(received: bytearray) -> bool:
-    """Say whether there is a message at the beginning of what was received."""
+def _cut(received: bytearray) -> bytes:
+    """Take the first message out of what was received; empty if it is not all there yet."""
     if len(received) < _LENGTH.size:
-        return False
-    return len(received) >= _LENGTH.size + _LENGTH.unpack_from(received)[0]
-
-
-def _cut(received: bytearray) -> Any:
-    """Take the first message out of what was received."""
+        return b""
     end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
-    with memoryview(received) as whole:
-        message = pickle.loads(whole[_LENGTH.size : end])  # noqa: S301  # of our own process
+    if len(received) < end:
+        return b""
+    message = bytes(received[_LENGTH.size : end])
     del received[:end]
     return message
 
 
-def _messages(pipe: int) -> Iterator[Any]:
-    """Yield the messages that come through a pipe until it ends.
-
-    Before each, all is read that has come: the pipe has room again, and whoever sends need not be
-    there when this is ready for more.
-    """
-    received = bytearray()
-    readable = select.poll()
-    readable.register(pipe, select.POLLIN)
-    while True:
-        while readable.poll(0 if _is_whole(received) else None):
-            read = os.read(pipe, PIPE_BYTES)
-            if not read:
-                return
-            received += read
-        yield _cut(received)
+def _messages(pipe: BinaryIO) -> Iterator[Any]:
+    """Yield the messages that come through a pipe until it ends, also within one."""
+    while len(head := pipe.read(_LENGTH.size)) == _LENGTH.size:
+        (length,) = _LENGTH.unpack(head)
+        message = pipe.read(length)
+        if len(message) < length:
+            return
+        yield pickle.loads(message)  # noqa: S301  # from our own process, see above
 
 
 def _main(database: Path) -> None:
@@ -205,7 +192,7 @@ def _main(database: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     with closing(Here(open_reader(database))) as checker:
         _answer([])
-        for raws in _messages(0):
+        for raws in _messages(sys.stdin.buffer):
             _answer(
                 [
                     done if isinstance(done, TranslogError) else tuple(done)

@@ -12,9 +12,9 @@ from translog.log.units import Unit, raws_of
 
 # What one process is asked in one go, at most, unless a unit has more.
 ASKED_EVENTS = 64
-# What one process has in hand, at most, unless it is one unit: work for a tenth of a second, which
-# is longer than a commit takes. Nobody sends it more meanwhile.
-IN_HAND_BYTES = 2 << 20
+# What one process has in hand, at most, unless it is one unit: the next lies before it when it is
+# done with the first, and the rest is left to whoever is done first.
+IN_HAND_BYTES = 512 << 10
 
 
 class Member:
@@ -62,8 +62,8 @@ Done = tuple[list[Unit], Sequence[Checked]]
 class Crew:
     """Processes that check, from `start` to `close`.
 
-    One thread starts, listens and closes. `send` and `settle` may be called from any, one at a
-    time, and wait for nothing.
+    One thread starts, listens and closes. `send`, `settle`, `ring` and `close` are called one at a
+    time; the first may be called from any thread, and waits for nobody.
     """
 
     def __init__(self, database: Path, size: int) -> None:
@@ -74,7 +74,7 @@ class Crew:
         self._selector = selectors.DefaultSelector()
         self._bell, self._ringer = os.pipe()
         self._selector.register(self._bell, selectors.EVENT_READ)
-        self._rung = False
+        self._rung = self._closed = False
 
     @property
     def ready(self) -> bool:
@@ -166,12 +166,15 @@ class Crew:
 
     def ring(self) -> None:
         """End a wait of `listen`: this one, or the next."""
-        if not self._rung:
+        if not self._rung and not self._closed:
             self._rung = True
             os.write(self._ringer, b"\0")
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes, once."""
+        if self._closed:
+            return
+        self._closed = True
         for member in self._members:
             member.checker.close()
         self._selector.close()

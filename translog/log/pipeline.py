@@ -9,14 +9,14 @@ alone at once, and a crowd shares the cores and one fsync.
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 from translog.errors import BusyError, TranslogError, UnavailableError
-from translog.log.checker import Checked, Here
-from translog.log.crew import Crew
+from translog.log.checker import Here
+from translog.log.crew import Crew, Done
 from translog.log.intake import Admitted
 from translog.log.sequencer import Result, Sequencer
 from translog.log.units import Deliver, Submission, Unit, raws_of
@@ -32,18 +32,19 @@ MIN_FREE_BYTES = 64 << 20
 
 
 class Pipeline:
-    """The thread that takes events in, from construction to `close`, and who checks for it."""
+    """Two threads that take events in, from construction to `close`: one checks, one sequences."""
 
     def __init__(self, sequencer: Sequencer, path: Path) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            sequencer: used by the pipeline's thread, and by nobody else.
+            sequencer: used by one thread of the pipeline, and by nobody else.
             path: of the log's database, for reading the registry; its disk must not fill up.
         """
         self._sequencer = sequencer
         self._path = path
         self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)  # there is something to place
         self._crew = Crew(path, cores())
         self._unchecked: deque[Unit] = deque()
         self._line: deque[Unit] = deque()  # every unit from submission to commit, in order
@@ -51,8 +52,12 @@ class Pipeline:
         self._bytes = 0
         self._closing = False
         self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._guard, name="sequencer")
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._guard, args=(run,), name=name)
+            for name, run in (("intake", self._check), ("sequencer", self._sequence))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -115,12 +120,14 @@ class Pipeline:
             )
 
     def close(self) -> None:
-        """Finish what is queued, answer for it, and end the thread."""
+        """Finish what is queued, answer for it, and end the threads."""
         with self._lock:
-            if not self._closing and self._failed is None:
-                self._crew.ring()
             self._closing = True
-        self._thread.join()
+            self._wake_all()
+        for thread in self._threads:
+            thread.join()
+        with self._lock:
+            self._crew.close()
 
     def _refuse_if_stopped(self) -> None:
         if self._closing:
@@ -128,17 +135,14 @@ class Pipeline:
         if self.stopped is not None:
             raise UnavailableError(f"log takes no more events: {self.stopped}")
 
-    def _guard(self) -> None:
-        """Run the thread. If it ends by a bug, nobody waits for an answer for ever."""
+    def _guard(self, run: Callable[[Here], None]) -> None:
+        """Run a thread's work. If it ends by a bug, nobody waits for an answer for ever."""
         try:
             with closing(Here(database.open_reader(self._path))) as here:
-                self._run(here)
+                run(here)
         except BaseException as error:
             self._fail(error)
             raise  # to the thread's excepthook: a bug is shown, with its traceback
-        finally:
-            with self._lock:
-                self._crew.close()
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -147,24 +151,26 @@ class Pipeline:
             self._count_out(self._line)
             self._line.clear()
             self._unchecked.clear()
+            self._wake_all()
         failure = UnavailableError(f"log stopped by a bug: {error!r}")
         for submission in orphans:
             if submission.missing > 0:  # not answered for already
                 submission.missing = 0
                 submission.deliver([failure] * len(submission.results))
 
-    def _run(self, here: Here) -> None:
-        """Place what is checked, check what nobody else does, or wait; until all is done."""
-        while True:
+    def _wake_all(self) -> None:
+        self._ready.notify_all()
+        self._crew.ring()
+
+    # Intake: one thread checks, or has others check.
+
+    def _check(self, here: Here) -> None:
+        while not self._is_done():
             if self._events >= CROWD_EVENTS:
                 self._crew.start()
-            units = self._take_ready()
+            units = self._take_unchecked()
             if units:
-                self._sequence(units, here)
-            elif units := self._take_unchecked():
-                self._mark(units, here.check(raws_of(units)))
-            elif self._is_done():
-                return
+                self._mark([(units, here.check(raws_of(units)))])
             self._listen(waits=not units)
 
     def _listen(self, *, waits: bool) -> None:
@@ -172,17 +178,20 @@ class Pipeline:
         for said in self._crew.listen(waits=waits):
             with self._lock:
                 done = self._crew.settle(said)
-            for units, checked in done:
-                self._mark(units, checked)
+            self._mark(done)
         with self._lock:
             self._crew.send(self._unchecked)
 
-    def _mark(self, units: Sequence[Unit], checked: Sequence[Checked]) -> None:
+    def _mark(self, done: Iterable[Done]) -> None:
         """Say that units are checked."""
-        rest = iter(checked)
-        for unit in units:
-            unit.checked = list(islice(rest, len(unit.raws)))
-            unit.ready = True
+        for units, checked in done:
+            rest = iter(checked)
+            for unit in units:
+                unit.checked = list(islice(rest, len(unit.raws)))
+                unit.ready = True
+        with self._lock:
+            if self._line and self._line[0].ready:
+                self._ready.notify()
 
     def _take_unchecked(self) -> list[Unit]:
         """Take a unit to check here, if nobody else checks.
@@ -197,17 +206,22 @@ class Pipeline:
 
     def _is_done(self) -> bool:
         with self._lock:
-            return self._closing and not self._line
+            return self._failed is not None or (self._closing and not self._line)
 
-    def _sequence(self, units: Sequence[Unit], here: Here) -> None:
-        try:
-            self._place(units, here)
-        except BaseException:
-            with self._lock:  # back in line, where all are answered for
-                self._line.extendleft(reversed(units))
-            raise
-        with self._lock:
-            self._count_out(units)
+    # Sequencing: one thread.
+
+    def _sequence(self, here: Here) -> None:
+        while units := self._take_ready():
+            try:
+                self._place(units, here)
+            except BaseException:
+                with self._lock:  # back in line, where all are answered for
+                    self._line.extendleft(reversed(units))
+                raise
+            with self._lock:
+                self._count_out(units)
+                if self._closing and not self._line:
+                    self._wake_all()
 
     def _place(self, units: Sequence[Unit], checker: Here) -> None:
         """Have units logged, and answer for them.
@@ -254,10 +268,14 @@ class Pipeline:
             self._bytes -= unit.bytes
 
     def _take_ready(self) -> list[Unit]:
-        """Take checked units from the front of the line: what one batch holds."""
+        """Wait for checked units at the front of the line, and take what one batch holds."""
         units: list[Unit] = []
         events = 0
         with self._lock:
+            while not (self._line and self._line[0].ready):
+                if self._failed is not None or (self._closing and not self._line):
+                    return []
+                self._ready.wait()
             while self._line and self._line[0].ready and events < BATCH_EVENTS:
                 if self._line[0].decides:
                     return units or [self._line.popleft()]

@@ -1,8 +1,8 @@
 """A process that checks gives the answers of this one, and its end loses nothing."""
 
-import itertools
 import os
 import pickle
+import select
 import signal
 import struct
 import subprocess
@@ -18,8 +18,7 @@ import pytest
 from tests.simulators.logs import new_log, raw, raws, writing
 from translog.errors import MalformedError, TranslogError, UnavailableError
 from translog.log import checker, crew, directory, pipeline
-from translog.log.checker import PIPE_BYTES, Checked, Elsewhere, Here
-from translog.log.crew import EVENT_BYTES, MESSAGE_BYTES
+from translog.log.checker import Checked, Elsewhere, Here
 from translog.log.directory import LogDirectory
 from translog.log.intake import Admitted
 from translog.log.sequencer import Placed, Result
@@ -82,19 +81,17 @@ def test_events_may_wait_before_a_process_that_is_busy(elsewhere: Elsewhere) -> 
     assert [type(one) for one in answers[1]] == [MalformedError, Admitted]
 
 
-def test_as_much_as_is_said_to_have_room_is_sent_without_waiting(elsewhere: Elsewhere) -> None:
-    """The process is stopped: whatever waits for it would wait for ever."""
-    assert 0 < elsewhere.room_bytes < PIPE_BYTES
+def test_nobody_waits_for_a_process_that_does_not_read(elsewhere: Elsewhere) -> None:
     os.kill(elsewhere.pid, signal.SIGSTOP)
-    room, asked = elsewhere.room_bytes, 0
-    for event in itertools.cycle([b"{}", raw(1), b"x" * 70_000]):
-        room -= MESSAGE_BYTES + EVENT_BYTES + len(event)
-        if room < 0:
-            break
-        elsewhere.ask([event])
-        asked += 1
+    large = raw(1) + b" " * 3_000_000
+    assert elsewhere.ask(raws(1))
+    assert not elsewhere.ask([large])
+    assert not elsewhere.ask([large])
+    assert not elsewhere.flush()
     os.kill(elsewhere.pid, signal.SIGCONT)
-    assert len(awaited(elsewhere, asked)) == asked > 10
+    while not elsewhere.flush():
+        select.select([], [elsewhere.to], [])
+    assert [len(answer) for answer in awaited(elsewhere, 3)] == [1, 1, 1]
 
 
 def test_a_process_that_ended_is_an_error_of_the_environment(elsewhere: Elsewhere) -> None:
@@ -157,18 +154,12 @@ def test_a_process_ends_with_its_log(log: LogDirectory) -> None:
     assert int(run.stdout) > 0
 
 
-@pytest.mark.parametrize("room", [0, 1, 1 << 20])
+@pytest.mark.parametrize("most", [0, 1 << 20])
 def test_a_crowd_is_placed_in_order_with_other_processes(
-    log: LogDirectory, monkeypatch: pytest.MonkeyPatch, room: int
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """With room for nothing, each process waits for its next question; else they lie ready."""
-
-    class Narrow(Elsewhere):
-        def __init__(self, database: Path) -> None:
-            super().__init__(database)
-            self.room_bytes = min(self.room_bytes, room)
-
-    monkeypatch.setattr(crew, "Elsewhere", Narrow)
+    """Each process has one question at a time, or the next ones lie before it."""
+    monkeypatch.setattr(crew, "IN_HAND_BYTES", most)
     monkeypatch.setattr(pipeline, "cores", lambda: 3)
     monkeypatch.setattr(pipeline, "UNIT_EVENTS", 4)
     monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
@@ -224,6 +215,18 @@ def test_a_killed_process_is_replaced_and_nothing_is_lost(
         again = writer.add(sent)
     assert all(isinstance(result, Placed) for result in again)
     assert [again[at] for at in placed] == [results[at]._replace(duplicate=True) for at in placed]
+
+
+def test_events_larger_than_a_pipe_are_placed_with_other_processes(
+    log: LogDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "cores", lambda: 2)
+    monkeypatch.setattr(pipeline, "CROWD_EVENTS", 1)
+    with writing(log) as writer:
+        warm_up(writer)
+        sent = [raw(number) + b" " * 900_000 for number in range(12)]
+        results = writer.add(sent)
+    assert [r.index for r in results if isinstance(r, Placed)] == list(range(1, 13))
 
 
 def test_what_other_processes_have_in_hand_is_finished_at_the_end(

@@ -11,10 +11,9 @@ import pytest
 from translog.errors import MalformedError, UnavailableError
 from translog.log import crew
 from translog.log.checker import Checked, gone
-from translog.log.crew import ASKED_EVENTS, EVENT_BYTES, MESSAGE_BYTES, Crew, Member
+from translog.log.crew import ASKED_EVENTS, IN_HAND_BYTES, Crew
 from translog.log.units import Submission, Unit
 
-ROOM = 1_000
 READY: list[Checked] = []
 
 
@@ -25,28 +24,32 @@ class Scripted:
 
     def __init__(self, database: Path) -> None:
         self.made.append(self)
-        self.room_bytes = ROOM
         self.asked: list[list[bytes]] = []
+        self.full = False  # its pipe
+        self.flushed = 0
         self.pending: list[list[Checked] | None] = []
         self.ended = False
         self.closed = False
-        self._from, self._to = os.pipe()
+        self.from_, self._said = os.pipe()
+        self._asked, self.to = os.pipe()
 
-    def fileno(self) -> int:
-        return self._from
-
-    def ask(self, raws: Sequence[bytes]) -> None:
+    def ask(self, raws: Sequence[bytes]) -> bool:
         if self.ended:
             raise gone()
         self.asked.append(list(raws))
+        return not self.full
+
+    def flush(self) -> bool:
+        self.flushed += 1
+        return not self.full
 
     def say(self, *answers: list[Checked] | None) -> None:
         """Answer; None says that it has ended."""
         self.pending += answers
-        os.write(self._to, b"x")
+        os.write(self._said, b"x")
 
     def answers(self) -> Iterator[list[Checked]]:
-        os.read(self._from, 1)
+        os.read(self.from_, 1)
         said, self.pending = self.pending, []
         if said == [None]:
             raise gone()
@@ -57,8 +60,8 @@ class Scripted:
     def close(self) -> None:
         assert not self.closed
         self.closed = True
-        os.close(self._from)
-        os.close(self._to)
+        for end in (self.from_, self._said, self._asked, self.to):
+            os.close(end)
 
 
 @pytest.fixture
@@ -104,7 +107,6 @@ def test_nobody_is_asked_before_it_is_ready(made: list[Scripted]) -> None:
         assert team.complete and not team.ready and len(made) == 2
         waiting = units(1)
         team.send(waiting)
-        assert team.take_large(waiting) is None
         assert len(waiting) == 1
         made[1].say(READY)
         assert heard(team) == []
@@ -138,7 +140,6 @@ def test_waiting_units_are_shared_out(team: Crew, made: list[Scripted]) -> None:
 
 
 def test_one_question_has_a_bound(team: Crew, made: list[Scripted]) -> None:
-    made[0].room_bytes = made[1].room_bytes = 100_000
     half = [b"x"] * (ASKED_EVENTS // 2)
     large = [b"y"] * (ASKED_EVENTS + 1)
     team.send(deque([unit(*half), unit(*half), unit(b"z"), unit(b"z"), unit(*large), unit(b"z")]))
@@ -148,34 +149,47 @@ def test_one_question_has_a_bound(team: Crew, made: list[Scripted]) -> None:
     ]
 
 
-def test_nobody_gets_more_than_fits(team: Crew, made: list[Scripted]) -> None:
-    fits = ROOM - MESSAGE_BYTES - EVENT_BYTES
-    waiting = units(fits, fits, 1)
+def test_nobody_has_more_in_hand_than_it_may(team: Crew, made: list[Scripted]) -> None:
+    half = IN_HAND_BYTES // 2
+    waiting = units(half, half, half, half, 1)
+    team.send(waiting)
+    assert [names(one.asked) for one in made] == [[[0, 1]], [[2, 3]]]
+    assert len(waiting) == 1  # not even the smallest
+    made[1].say([MalformedError("bad")] * 2)
+    heard(team)
+    team.send(waiting)
+    assert [names(one.asked) for one in made] == [[[0, 1]], [[2, 3], [4]]]
+
+
+def test_what_is_larger_goes_to_who_has_nothing_to_do(team: Crew, made: list[Scripted]) -> None:
+    large = IN_HAND_BYTES + 1
+    waiting = units(large, large, large, 1)
     team.send(waiting)
     assert [names(one.asked) for one in made] == [[[0]], [[1]]]
-    assert len(waiting) == 1  # not even the smallest
-    made[1].say([MalformedError("bad")])
-    heard(team)
-    team.send(waiting)
-    assert [names(one.asked) for one in made] == [[[0]], [[1], [2]]]
-
-
-def test_what_fits_nowhere_goes_to_who_has_nothing_to_do(team: Crew, made: list[Scripted]) -> None:
-    large = ROOM - MESSAGE_BYTES - EVENT_BYTES + 1
-    waiting = units(large, large, large)
-    team.send(waiting)
-    assert [one.asked for one in made] == [[], []]
-    for number, one in enumerate(made):
-        taken = team.take_large(waiting)
-        assert taken is not None
-        assert one.asked == []  # taken, and not yet sent
-        team.ask(*taken)
-        assert names(one.asked) == [[number]]
-    assert team.take_large(waiting) is None
     made[0].say([MalformedError("bad")])
     heard(team)
-    taken = team.take_large(waiting)
-    assert taken is not None and not waiting
+    team.send(waiting)
+    assert [names(one.asked) for one in made] == [[[0], [2]], [[1]]]
+    assert len(waiting) == 1
+
+
+def test_who_has_a_full_pipe_is_told_the_rest_when_it_has_room(
+    team: Crew, made: list[Scripted]
+) -> None:
+    made[0].full = True
+    team.send(units(1))
+    assert team.behind
+    assert heard(team) == []  # this does not wait: there is room in the pipe
+    team.send(deque())
+    assert (made[0].flushed, team.behind) == (1, True)
+    made[0].full = False
+    team.send(deque())
+    assert (made[0].flushed, team.behind) == (2, False)
+    team.send(deque())
+    assert made[0].flushed == 2
+    made[0].say([MalformedError("bad")])
+    assert len(heard(team)) == 1
+    assert team._selector.select(0) == []  # for room in the pipe nobody listens any more
 
 
 def test_what_an_ended_process_had_in_hand_is_refused(team: Crew, made: list[Scripted]) -> None:
@@ -212,9 +226,7 @@ def test_an_end_is_noticed_by_asking_too(team: Crew, made: list[Scripted]) -> No
 
 
 def test_who_is_found_to_have_ended_is_not_asked_again(team: Crew, made: list[Scripted]) -> None:
-    busy = deque([unit(b"x"), unit(*b"yyy".split(b"y"))])
-    team.send(busy)
-    assert [one.asked for one in made] == [[[b"x"]], [[b"", b"", b"", b""]]]
+    team.send(deque([unit(b"x"), unit(b"y", b"y", b"y", b"y")]))
     made[0].ended = True
     team.send(units(1, 1, 1, 1))  # two for each; but the first has ended, with three in hand
     assert names(made[1].asked[1:]) == [[2, 3]]
@@ -245,13 +257,9 @@ def test_a_bell_ends_the_wait_once(team: Crew) -> None:
     assert team._selector.select(0) == []
 
 
-def test_members_account_for_what_they_have(made: list[Scripted]) -> None:
-    member = Member(Scripted(Path("log.db")))  # type: ignore[arg-type]
-    member.assign([unit(b"abc", b"d"), unit(b"e")])
-    member.assign([unit(b"f")])
-    assert (member.events, member.bytes) == (4, 6 + 4 * EVENT_BYTES + 2 * MESSAGE_BYTES)
-    member.release()
-    assert (member.events, member.bytes) == (1, 1 + EVENT_BYTES + MESSAGE_BYTES)
-    member.release()
-    assert (member.events, member.bytes) == (0, 0)
-    made[0].close()
+def test_nothing_is_rung_or_ended_twice(made: list[Scripted]) -> None:
+    team = Crew(Path("log.db"), 1)
+    team.start()
+    for _ in range(2):
+        team.close()
+        team.ring()
