@@ -24,8 +24,8 @@ ROWS_A_TILE = FULL // ROW_HASHES
 LOOKUPS_AN_EVENT = 2  # by its hash and by its subject; some have a third
 LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
 # How many new rows make it worth moving them on, and in how many goes those of the middle age
-# follow them: docs/decisions/0004.
-NEW_ROWS, MID_PARTS = 4_096, 16
+# follow them: docs/decisions/0004. A prime, so that batches of no regular size leave a part out.
+NEW_ROWS, MID_PARTS = 4_096, 17
 
 
 class Head(NamedTuple):
@@ -157,9 +157,9 @@ def age_lookups(db: sqlite3.Connection, added: int, size: int) -> int:
         return added
     db.execute("INSERT INTO lookup_mid SELECT prefix, leaf_index FROM lookup_new")
     db.execute("DELETE FROM lookup_new")
-    wide = 2**64 // MID_PARTS
-    lo = size * LOOKUPS_AN_EVENT // NEW_ROWS % MID_PARTS * wide - 2**63
-    part = (lo, lo + wide - 1)
+    turn = size * LOOKUPS_AN_EVENT // NEW_ROWS % MID_PARTS
+    lo, end = (2**64 * each // MID_PARTS - 2**63 for each in (turn, turn + 1))
+    part = (lo, end - 1)
     db.execute(
         "INSERT INTO lookup_old"
         " SELECT prefix, leaf_index FROM lookup_mid WHERE prefix BETWEEN ? AND ?",

@@ -215,6 +215,19 @@ def test_lookups_age_when_there_are_enough_of_them(
     assert len(ages()[1]) <= 4 * 4  # a part waits for three others
 
 
+@pytest.mark.parametrize("batch", [2_048, 4_096, 5_000, 8_192, 65_536])
+def test_no_size_of_batches_leaves_a_part_of_the_lookups_behind(
+    db: sqlite3.Connection, batch: int
+) -> None:
+    width = 2**64 // log.MID_PARTS
+    rows = [(2**64 * part // log.MID_PARTS - 2**63, part) for part in range(log.MID_PARTS)]
+    rows += [(prefix + width - 1, part) for prefix, part in rows]
+    db.executemany("INSERT INTO lookup_mid VALUES (?, ?)", rows)
+    for size in range(batch, batch * 10 * log.MID_PARTS, batch):
+        log.age_lookups(db, 2 * batch, size)
+    assert db.execute("SELECT count(*) FROM lookup_mid").fetchone() == (0,)
+
+
 def test_a_checkpoint_is_written_once(db: sqlite3.Connection) -> None:
     log.write_checkpoint(db, 5, b"five", 1000)
     log.write_checkpoint(db, 3, b"three", 999)
