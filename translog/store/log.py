@@ -25,7 +25,7 @@ LOOKUPS_AN_EVENT = 2  # by its hash and by its subject; some have a third
 LOOKUP_SEEK = 256  # prefixes a statement, so that SQLite prepares it once
 # How many new rows make it worth moving them on, and in how many goes those of the middle age
 # follow them: docs/decisions/0004. A prime, so that batches of no regular size leave a part out.
-NEW_ROWS, MID_PARTS = 4_096, 17
+NEW_ROWS, MID_PARTS = 8_192, 31
 
 
 class Head(NamedTuple):
