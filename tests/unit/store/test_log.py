@@ -224,7 +224,7 @@ def test_no_size_of_batches_leaves_a_part_of_the_lookups_behind(
     rows += [(prefix + width - 1, part) for prefix, part in rows]
     db.executemany("INSERT INTO lookup_mid VALUES (?, ?)", rows)
     for size in range(batch, batch * 10 * log.MID_PARTS, batch):
-        log.age_lookups(db, 2 * batch, size)
+        log.age_lookups(db, log.NEW_ROWS, size)
     assert db.execute("SELECT count(*) FROM lookup_mid").fetchone() == (0,)
 
 
