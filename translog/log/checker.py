@@ -138,9 +138,13 @@ class Elsewhere:
                 for answer in pickle.loads(message)  # noqa: S301  # from our own process, see above
             ]
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End the process. It holds nothing that could be lost."""
         self._process.kill()
+
+    def close(self) -> None:
+        """End it, and forget it."""
+        self.end()
         self._process.wait()
         self.from_.close()
         self.to.close()

@@ -46,11 +46,16 @@ class Member:
         self.bytes += sign * sum(unit.bytes for unit in units)
 
     def tell(self, raws: Sequence[bytes] = ()) -> None:
-        """Send it a question, if there is one, and what could not be sent before."""
+        """Send it a question, if there is one, and what could not be sent before.
+
+        Where that fails, it is ended: what it says next would be taken for the answer to this
+        question. All that it has in hand is refused, once `listen` has found out.
+        """
         try:
             self.behind = not (self.checker.ask(raws) if raws else self.checker.flush())
-        except UnavailableError:
-            self.gone, self.behind = True, False  # `listen` finds out, behind its last answers
+        except (UnavailableError, MemoryError):
+            self.gone, self.behind = True, False
+            self.checker.end()
 
 
 Said = tuple[Member, list[list[Checked]] | None]

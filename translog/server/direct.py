@@ -21,7 +21,7 @@ KIND = JSON.encode()
 MOST_BYTES = 16 << 10
 MOST_DIGITS = 5
 # What asks for more than to read a body of stated length and to answer.
-UNUSUAL = frozenset({b"content-encoding", b"expect", b"upgrade"})
+UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
 
 
 class LogConnection(Connection):

@@ -39,6 +39,9 @@ class Scripted:
         self.asked.append(list(raws))
         return not self.full
 
+    def end(self) -> None:
+        self.ended = True
+
     def flush(self) -> bool:
         self.flushed += 1
         return not self.full
@@ -219,6 +222,24 @@ def test_an_end_is_noticed_by_asking_too(team: Crew, made: list[Scripted]) -> No
     team.send(deque([waiting[1]]))
     team.send(deque([waiting[0]]))
     assert (made[0].asked, names(made[1].asked)) == ([], [[1], [0]])
+    made[0].say(None)
+    [(lost, [error])] = heard(team)
+    assert lost == [waiting[0]]
+    assert isinstance(error, UnavailableError)
+
+
+def test_who_could_not_be_asked_is_ended_and_answers_nothing_else(
+    team: Crew, made: list[Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(raws: Sequence[bytes]) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(made[0], "ask", fails)
+    waiting = units(1, 1)
+    team.send(deque([waiting[0]]))
+    assert made[0].ended
+    team.send(deque([waiting[1]]))
+    assert names(made[1].asked) == [[1]]
     made[0].say(None)
     [(lost, [error])] = heard(team)
     assert lost == [waiting[0]]
