@@ -4,9 +4,9 @@ The index is a function of the leaves it covers. It says which these are: of whi
 and under which root; where that is not this log's, all of it is thrown away and made again.
 
 As a process: `python -m translog.log.indexer DIR` goes a batch further for every line it reads from
-its standard input, and ends with it. It answers each with an empty line when it has caught up, and
-with MORE when it has not. Where it has to give up, its last answer is a line that says why. It
-writes nothing but the index.
+its standard input, and ends with it. It answers each with the number of leaves that the index now
+covers. Where it has to give up, its last answer is a line that says why. It writes nothing but the
+index.
 """
 
 import os
@@ -31,7 +31,6 @@ from translog.store.search import Coverage, Record
 
 GRAPH_SNAPSHOT, CITATION = "graph_snapshot", "citation_signature"
 LEAVES_A_BATCH = 1_024
-MORE = b"more\n"
 NICENESS = 19  # the most there is: what is searched may wait; what is logged may not
 # Canonical content begins with the time and the type: no other event needs to be read.
 TYPE_WITHIN = 120
@@ -151,8 +150,8 @@ def _main(log_directory: LogDirectory) -> None:
             add_titles(db, index)
         for _ in sys.stdin.buffer:
             with translated(log_directory.search, search.REMEDY):
-                covered, size = go_on(db, index, log_directory.origin)
-            sys.stdout.buffer.write(b"\n" if covered == size else MORE)
+                covered, _ = go_on(db, index, log_directory.origin)
+            sys.stdout.buffer.write(b"%d\n" % covered)
             sys.stdout.buffer.flush()
 
 

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager, suppress
 
 from translog.errors import UnavailableError
 from translog.log.directory import LogDirectory
-from translog.log.indexer import MORE
 from translog.server.logs import Complaints
 from translog.server.publishing import Publishing
 
@@ -62,26 +61,29 @@ class Indexing:
         while True:
             size = self._publishing.checkpoint.size
             try:
-                if size == done or await self._catch_up(since):
+                if size == done or await self._catch_up(size, since):
                     done, since = size, self._steady()
             except (OSError, RuntimeError) as error:  # the latter is uvloop's for a closed pipe
                 await self._end()
                 self._complaints.tell(UnavailableError(f"search index: {error}"))
             await self._publishing.turned()
 
-    async def _catch_up(self, since: float) -> bool:
-        """Have the index brought up to the newest head, unless a crowd comes; say whether it is.
+    async def _catch_up(self, size: int, since: float) -> bool:
+        """Have the index brought up to a head, unless a crowd comes; say whether it is.
 
         Args:
+            size: of the head: not the newest, which in a lasting crowd is never reached.
             since: when it last was, or need not be.
         """
+        covered = -1
         while not self._waiting() or self._steady() - since >= PATIENCE_SECONDS:
-            if not await self._go_on():
+            before, covered = covered, await self._go_on()
+            if covered >= size or covered == before:
                 return True
         return False
 
-    async def _go_on(self) -> bool:
-        """Let the process index a batch, and wait until it has; say whether there is more."""
+    async def _go_on(self) -> int:
+        """Let the process index a batch, and wait until it has; return what the index covers."""
         process = self._process
         if process is None:
             process = self._process = await asyncio.create_subprocess_exec(
@@ -98,9 +100,9 @@ class Indexing:
         answer = await process.stdout.readline()
         if not answer:
             raise ProcessLookupError("the process that makes it has ended")
-        if answer not in (b"\n", MORE):
+        if not answer.strip().isdigit():
             raise ProcessLookupError(answer.decode(errors="replace").strip())
-        return answer == MORE
+        return int(answer)
 
     async def _end(self) -> None:
         """End the process. What it was at is not lost: the next goes on from its last commit."""

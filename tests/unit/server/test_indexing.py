@@ -49,12 +49,12 @@ def caught_up(
         indexing = Indexing(directory, turns, told, lambda: turns.waiting, lambda: turns.now)
         left = iter([True] * failures)
 
-        async def go_on() -> bool:
+        async def go_on() -> int:
             if next(left, False):
                 raise OSError("it has ended")
             done.append(turns.checkpoint.size)
             turns.waiting += 1
-            return len(done) % batches != 0
+            return turns.checkpoint.size if len(done) % batches == 0 else len(done) - 1_000
 
         indexing._go_on = go_on
         async with indexing.running():
