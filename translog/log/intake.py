@@ -19,7 +19,7 @@ from translog.pith import quick
 from translog.pith.event import Event
 from translog.pith.merge import replaced
 from translog.pith.permits import ONLY_BY_LOGS
-from translog.pith.quick import Created
+from translog.pith.quick import Passed
 from translog.pith.signature import verify_signed
 from translog.store.bodies import Packer, to_micros
 from translog.store.registry import SignerRow
@@ -75,7 +75,7 @@ class Admitted(NamedTuple):
     version: int = 0
 
 
-_Claim = tuple[Event | Created, SignerRow]  # with the row of whom it says it is from
+_Claim = tuple[Event | Passed, SignerRow]  # with the row of whom it says it is from
 
 _ABOUT_NO_RECORD = events.ORIGIN_TYPES | events.KEY_TYPES
 _DECIDE = ONLY_BY_LOGS | events.KEY_TYPES
@@ -130,17 +130,15 @@ def _verify(claim: _Claim) -> _Claim:
     return claim
 
 
-def _pack(event: Event | Created, row: SignerRow, packer: Packer, registry: Registry) -> Admitted:
+def _pack(event: Event | Passed, row: SignerRow, packer: Packer, registry: Registry) -> Admitted:
     event_type, subject = event.event_type, event.subject
     special = None
-    replaces: list[str] = []
-    if isinstance(event, Event):
+    if isinstance(event, Passed):
+        replaces = event.supersedes
+    else:
         events.check_subject(event)
         replaces = replaced(event)
         subject = lookup.found_under(event_type, subject, event.value["payload"])
-        subject_prefix = lookup.of_subject(subject)
-    else:  # of a `Created` the subject is known, and it replaces nothing
-        subject_prefix = lookup.of_hash(event.record_sha256)  # the digest in its number
     if event_type in _DECIDE or row.held_types or replaces:
         special = _special(event_type, replaces, row, registry)
     return Admitted(
@@ -149,7 +147,7 @@ def _pack(event: Event | Created, row: SignerRow, packer: Packer, registry: Regi
         to_micros(event.signed_at),
         packer.pack(event.content),
         lookup.of_hash(event.content_sha256),
-        subject_prefix,
+        lookup.of_subject(subject),
         None if event_type in _ABOUT_NO_RECORD else lookup.of_record(subject),
         event_type == events.RECORD_CREATED,
         special,

@@ -16,7 +16,7 @@ from translog.formats.note import Verifier
 from translog.pith.event import Event
 from translog.pith.key import PithKey
 from translog.pith.permits import LOG_TYPES, require
-from translog.pith.quick import Created
+from translog.pith.quick import Passed
 from translog.pith.shape import MAX_LABEL_CHARS
 from translog.store import log
 from translog.store import registry as rows
@@ -40,7 +40,7 @@ class Registry:
     version: int
     signers: Mapping[str, SignerRow]
 
-    def permit(self, event: Event | Created) -> SignerRow:
+    def permit(self, event: Event | Passed) -> SignerRow:
         """Return the row of the event's signer, if it may write this event.
 
         The event is not verified here: whoever claims this key may not hold it.

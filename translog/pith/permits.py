@@ -22,7 +22,7 @@ from translog.pith.kinds import (
     time_beacon,
     timestamp_anchor,
 )
-from translog.pith.quick import Created
+from translog.pith.quick import Passed
 
 # What decides for others: written by a log itself, with its own key, and nobody can be allowed it.
 ONLY_BY_LOGS = frozenset(
@@ -95,7 +95,7 @@ def own_permit(verifier: Verifier) -> Permit:
     return Permit(key, verifier.name, LOG_TYPES, 0, None)
 
 
-def require(permits: Permits, origin: str, event: Event | Created) -> Permit:
+def require(permits: Permits, origin: str, event: Event | Passed) -> Permit:
     """Return the permit by which the event's signer may write it to the log `origin`.
 
     The event is not verified here: whoever claims this key may not hold it.
@@ -131,7 +131,7 @@ def require(permits: Permits, origin: str, event: Event | Created) -> Permit:
 _NOT_ABOUT_RECORDS = ORIGIN_TYPES | KEY_TYPES
 
 
-def _require_subject(permits: Permits, permit: Permit, origin: str, event: Event | Created) -> None:
+def _require_subject(permits: Permits, permit: Permit, origin: str, event: Event | Passed) -> None:
     if event.event_type in ORIGIN_TYPES:
         if event.subject != origin:
             raise ForbiddenError(

@@ -7,20 +7,20 @@ nothing is accepted here that they would refuse, or read in another way.
 
 The proof has two parts. The text equals what is written of the object that was read from it, so it
 is canonical: no key twice, no white space, no other spelling of a string or a number. And every
-condition of the slow way is stated here again, in its types or in `_read`.
+condition of the slow way is stated again, in the types of `structs` or here.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Meta
 from msgspec.structs import replace
 
 from translog.errors import MalformedError
 from translog.formats.canonical import compact
-from translog.formats.keys import SIGNATURE_BYTES
+from translog.pith import structs
 from translog.pith.event import (
     MAX_CONTENT_BYTES,
     RECORD_CREATED,
@@ -28,18 +28,20 @@ from translog.pith.event import (
     Signer,
     signer_of,
 )
-from translog.pith.record import is_number
-from translog.pith.shape import MAX_LABEL_CHARS, is_event_id
+from translog.pith.kinds.graph_snapshot import NO_ROWS_SHA256
+from translog.pith.kinds.graph_snapshot import TYPE as GRAPH_SNAPSHOT
+from translog.pith.record import is_number, parse_pith_number
+from translog.pith.shape import is_event_id
+from translog.pith.structs import write
 
 
-class Created(NamedTuple):
-    """What a log keeps of a `record_created` event whose payload and subject are right.
+class Passed(NamedTuple):
+    """What a log keeps of an event that `check_subject` would pass.
 
-    It supersedes nothing. The attributes are those of `Event`, but for one; like there, its
-    signature is not verified.
+    The attributes are those of `Event`, but for one; like there, its signature is not verified.
 
     Attributes:
-        record_sha256: 32 bytes: the hash of the record that it creates.
+        supersedes: the ids of the events that it takes the place of.
     """
 
     content: bytes
@@ -49,158 +51,65 @@ class Created(NamedTuple):
     signer: Signer
     signature: bytes
     signed_at: str
-    record_sha256: bytes
+    supersedes: list[str]
 
 
-def read(raw: bytes) -> Event | Created | None:
-    """Return what `event.parse` would, or `Created` where `check_subject` would pass it too.
+_UNKNOWN = (msgspec.MsgspecError, MalformedError, ValueError, RecursionError)
+
+
+def read(raw: bytes) -> Event | Passed | None:
+    """Return what `event.parse` would, or `Passed` where `check_subject` would pass it too.
 
     None: it is not known here what this is.
     """
+    if len(raw) > MAX_CONTENT_BYTES:
+        return None
     try:
-        return _read(raw)
-    except (msgspec.MsgspecError, MalformedError, ValueError, RecursionError):
+        if raw.startswith(_CREATION, _AFTER_ID):
+            return _creation(raw)
+        if raw.startswith(_SNAPSHOT, _AFTER_ID):
+            with suppress(*_UNKNOWN):  # it may have members of its own
+                return _snapshot(raw)
+        return _other(raw)
+    except _UNKNOWN:
         return None
 
-
-PAYLOAD_DEPTH = 8  # of objects and arrays inside each other; the types for more take long to make
-
-Label = Annotated[str, Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
-Digest = Annotated[str, Meta(min_length=64, max_length=64)]
-Fingerprint = Annotated[str, Meta(min_length=32, max_length=32)]
-Signed = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
-Seconds = Annotated[datetime, Meta(tz=True)]  # written again without zeros for microseconds
-Micros = Annotated[str, Meta(min_length=27, max_length=27)]
-Version = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-
-
-class _Object(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An object with these members and no others. They stand in the order of canonical JSON."""
-
-
-class _Source(_Object):
-    id: Label
-    kind: Label
-    version: Version
-
-
-class _Metadata(_Object):
-    abstract_canon_sha256: Digest
-    cross_cats_sorted: list[str]
-    license: str | None
-    primary_cat: Label
-    submitted_at: Seconds
-    title_canon_sha256: Digest
-
-
-class _Record(_Object):
-    metadata: _Metadata
-    schema_version: Literal["1.0"]
-    source: _Source
-
-
-class _Receipt(_Object):
-    algorithm: Literal["ed25519"]
-    builder_version: Label
-    canonical_sha256: Digest
-    first_computed_at: Micros
-    key_id: Label
-    kind: Literal["pith_receipt"]
-    last_reissued_at: Micros
-    public_key_fingerprint: Fingerprint
-    receipt_version: Literal["0.3"]
-    signature_b64: Signed
-    signature_status: Literal["signed_v1"]
-    signed_at: Micros
-    signed_message: Literal["canonical_sha256_bytes"]
-
-
-class _Creation(_Object):
-    attestation_state: Label
-    canonical_record: _Record
-    canonical_sha256: Digest
-    receipt: _Receipt
-    source_id: str
-    source_kind: str
-    source_version: int
-
-
-class _Signature(_Object):
-    algorithm: Literal["ed25519"]
-    key_id: str
-    public_key_fingerprint: str
-    signature_b64: Signed
-    signature_status: Literal["signed_v1"]
-    signed_at: Micros
-    signed_message: Literal["open_graph_event_sha256_bytes"]
-
-
-class _Signer(_Object):
-    key_id: str
-    public_key_fingerprint: str
-    signer_id: str
-    signer_type: str
-
-
-Payload = TypeVar("Payload")
-
-
-class _Event(_Object, Generic[Payload]):
-    content_sha256: Digest
-    created_at: Seconds
-    event_id: str
-    event_type: Label
-    payload: Payload
-    prev_event: str | None
-    schema_version: Literal["1.0"]
-    signature: _Signature
-    signer: _Signer
-    subject_pith_number: Label
-    supersedes: list[str]
-    target: Label
-
-
-def _any(depth: int) -> Any:
-    """Return the type of JSON without floats, nested so deep: spelled out, to be read as fast.
-
-    Canonical JSON writes floats as Python does, and neither msgspec nor orjson does that.
-    """
-    scalar = str | int | bool | None
-    inside: Any = scalar
-    for _ in range(depth):
-        inside = scalar | dict[str, inside] | list[inside]
-    return inside
-
-
-_read_creation = msgspec.json.Decoder(_Event[_Creation]).decode
-_read_other = msgspec.json.Decoder(_Event[dict[str, _any(PAYLOAD_DEPTH - 1)]]).decode  # type: ignore[misc]
-_text = msgspec.json.Encoder().encode
 
 # Where canonical text has what is not content, and where the type stands after that.
 _AFTER_HASH = len('{"content_sha256":"",') + 64
 _AFTER_TIME = _AFTER_HASH + len('"created_at":"0000-00-00T00:00:00Z",')
 _AFTER_ID = _AFTER_TIME + len('"event_id":"sha256:",') + 64
-_CREATES = f'"event_type":"{RECORD_CREATED}",'.encode()
+_CREATION = b'"event_type":"%b",' % RECORD_CREATED.encode()
+_SNAPSHOT = b'"event_type":"%b",' % GRAPH_SNAPSHOT.encode()
+
+_OTHERWISE = "not an event as most are"
 
 _MICROS = b"0000-00-00T00:00:00.000000Z"
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
-def _read(raw: bytes) -> Event | Created | None:
-    if len(raw) > MAX_CONTENT_BYTES:
-        return None
-    return _created(raw) if raw.startswith(_CREATES, _AFTER_ID) else _other(raw)
+def _creation(raw: bytes) -> Passed:
+    event = structs.read_creation(raw)
+    record_sha256 = sha256(write(event.payload.canonical_record)).digest()
+    if not _is_of_its_record(event, record_sha256):
+        raise ValueError(_OTHERWISE)
+    return _passed(raw, event)
 
 
-def _created(raw: bytes) -> Created | None:
-    event = _read_creation(raw)
-    if _text(event) != raw:
-        return None
-    record_sha256 = sha256(_text(event.payload.canonical_record)).digest()
-    if event.supersedes or not _is_right(event, record_sha256):
-        return None
+def _snapshot(raw: bytes) -> Passed:
+    event = structs.read_snapshot(raw)
+    parse_pith_number(event.subject_pith_number)
+    _require_moments(event.signature.signed_at)
+    if not _has_its_hashes(event.payload):
+        raise ValueError(_OTHERWISE)
+    return _passed(raw, event)
+
+
+def _passed(raw: bytes, event: structs.Event[Any]) -> Passed:
+    if write(event) != raw:
+        raise ValueError(_OTHERWISE)
     content, digest, signer = _parts(raw, event)
-    return Created(
+    return Passed(
         content,
         digest,
         event.event_type,
@@ -208,15 +117,15 @@ def _created(raw: bytes) -> Created | None:
         signer,
         event.signature.signature_b64,
         event.signature.signed_at,
-        record_sha256,
+        event.supersedes,
     )
 
 
-def _other(raw: bytes) -> Event | None:
-    event = _read_other(raw)
+def _other(raw: bytes) -> Event:
+    event = structs.read_other(raw)
     payload = compact(event.payload)
-    if payload is None or _text(replace(event, payload=msgspec.Raw(payload))) != raw:
-        return None
+    if payload is None or write(replace(event, payload=msgspec.Raw(payload))) != raw:
+        raise ValueError(_OTHERWISE)
     _require_moments(event.signature.signed_at)
     content, digest, signer = _parts(raw, event)
     value = msgspec.to_builtins(replace(event, payload=None))
@@ -234,7 +143,7 @@ def _other(raw: bytes) -> Event | None:
     )
 
 
-def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer]:
+def _parts(raw: bytes, event: structs.Event[Any]) -> tuple[bytes, bytes, Signer]:
     """Check what all events have. Return the content, its hash, and who signed.
 
     Raises:
@@ -257,12 +166,12 @@ def _parts(raw: bytes, event: _Event[Any]) -> tuple[bytes, bytes, Signer]:
         or not all(map(is_event_id, event.supersedes))
         or not (event.prev_event is None or is_event_id(event.prev_event))
     ):
-        raise ValueError("not an event as most are")
+        raise ValueError(_OTHERWISE)
     signer = signer_of((by.signer_id, by.signer_type, by.key_id, by.public_key_fingerprint))
     return content, digest, signer
 
 
-def _is_right(event: _Event[_Creation], digest: bytes) -> bool:
+def _is_of_its_record(event: structs.Event[structs.Creation], digest: bytes) -> bool:
     """Say whether the payload is right, and the event about its record, whose hash this is."""
     payload = event.payload
     receipt = payload.receipt
@@ -294,6 +203,24 @@ def _is_right(event: _Event[_Creation], digest: bytes) -> bool:
     )
 
 
+def _has_its_hashes(payload: structs.Snapshot) -> bool:
+    """Say whether the payload of a snapshot is right: `graph_snapshot.check` has the rules."""
+    graph = payload.graph_snapshot
+    claims, rows = graph.claims, graph.claims.items
+    computed = sha256(b'{"payload":%b}' % write(rows)).hexdigest() if rows else NO_ROWS_SHA256
+    authors, canon, references = graph.author_claims, graph.formal_canon, graph.references
+    digits = f"{authors.snapshot_sha256}{canon.snapshot_sha256}{references.snapshot_sha256}"
+    return (
+        claims.count == len(rows)
+        and claims.snapshot_sha256 == computed
+        and (authors.count != 0 or authors.snapshot_sha256 == NO_ROWS_SHA256)
+        and (canon.evidence_count != 0 or canon.snapshot_sha256 == NO_ROWS_SHA256)
+        and (references.count != 0 or references.snapshot_sha256 == NO_ROWS_SHA256)
+        and bytes.fromhex(digits).hex() == digits
+        and (payload.verdict_id is None or payload.verdict_id.isprintable())
+    )
+
+
 def _is_seconds(time: datetime) -> bool:
     """Say whether a time that was read, and is written as it was, is in UTC and without more."""
     return time.tzinfo is UTC and not time.microsecond
@@ -304,6 +231,6 @@ def _require_moments(*texts: str) -> None:
     joined = "".join(texts)
     # Later versions of Python read 24:00 as the next day.
     if joined.encode().translate(_ZEROS) != _MICROS * len(texts) or "T24" in joined:
-        raise ValueError("not spelled as most are")
+        raise ValueError(_OTHERWISE)
     for text in texts:
         datetime.fromisoformat(text)
