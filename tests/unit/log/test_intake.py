@@ -98,7 +98,12 @@ def test_the_real_events_are_admitted_by_who_allows_their_key() -> None:
 
 def signed(change: Change, key: SigningKey = KEY) -> bytes:
     """Return a `record_created` that was changed before it was signed."""
-    draft = deepcopy(created(1, key))
+    return signed_as(created(1, key), change, key)
+
+
+def signed_as(event: dict[str, Any], change: Change, key: SigningKey = KEY) -> bytes:
+    """Return an event that was changed before it was signed."""
+    draft = deepcopy(event)
     for name in ("signature", "content_sha256", "event_id"):
         del draft[name]
     change(draft)
@@ -197,6 +202,21 @@ WRONG: dict[str, tuple[bytes, type[TranslogError]]] = {
         MalformedError,
     ),
 }
+
+
+@pytest.mark.parametrize("extra", [None, 1], ids=["as most are", "with another member"])
+def test_what_a_snapshot_supersedes_is_looked_at_when_it_is_sequenced(extra: int | None) -> None:
+    def later(event: dict[str, Any]) -> None:
+        event["supersedes"] = [f"sha256:{'ab' * 32}"]
+        if extra is not None:
+            event["payload"]["graph_snapshot"]["extra"] = extra
+
+    special = admitted(signed_as(snapshot(1), later)).special
+    assert special.replaces == (bytes.fromhex("ab" * 32),)
+    assert special.signers == {key_sha256(KEY.public_key)}
+    assert not special.held
+    assert not special.decides
+    assert admitted(raw(snapshot(1))).special is None
 
 
 @pytest.mark.parametrize("what", WRONG)
