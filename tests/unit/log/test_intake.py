@@ -216,7 +216,7 @@ def test_what_a_snapshot_supersedes_is_looked_at_when_it_is_sequenced(extra: int
     assert special.signers == {key_sha256(KEY.public_key)}
     assert not special.held
     assert not special.decides
-    assert admitted(raw(snapshot(1))).special is None
+    assert admitted(canonical(snapshot(1))).special is None
 
 
 @pytest.mark.parametrize("what", WRONG)
