@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 from tests.simulators.events import PITH_KEY, SIGNER_ID
 from translog.log import directory, indexer
 from translog.log.directory import LogDirectory
+from translog.log.pipeline import MAX_WAITING_EVENTS
 from translog.log.writer import Writer, open_writer
 from translog.pith.key import PINNED, PithKey
 from translog.server.app import App, build
@@ -140,6 +142,42 @@ class Served:
     @property
     def size(self) -> int:
         return self.writer.head.size
+
+
+@contextmanager
+def stuck(log: Served) -> Iterator[None]:
+    """Keep the sequencer from answering while the block runs."""
+    held, release = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> None:
+        held.set()
+        release.wait()
+
+    log.writer.submit([b"{"], wait)
+    held.wait()
+    try:
+        yield
+    finally:
+        release.set()
+
+
+@contextmanager
+def full(log: Served) -> Iterator[None]:
+    """Have as many events in line as may be, while the block runs."""
+    with stuck(log):
+        log.writer.submit([b"{"] * MAX_WAITING_EVENTS, lambda _: None)
+        yield
+
+
+@contextmanager
+def unsigning(log: Served) -> Iterator[None]:
+    """Keep heads from being signed while the block runs."""
+    away = log.log.path / "elsewhere"
+    log.log.signed_head.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(log.log.signed_head)
 
 
 def new_log(

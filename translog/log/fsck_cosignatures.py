@@ -44,7 +44,7 @@ def check_cosignatures(db: Connection, directory: LogDirectory) -> None:
 
 
 def _text_of(db: Connection, row: CosignatureRow, name: str) -> str:
-    note = log.read_note(db, row.size)
+    note = log.read_checkpoint_at(db, row.size)
     if note is None:
         raise VerificationError(f"{name}: no head of that size was signed")
     return str(Checkpoint.parse(Note.parse(note).text))

@@ -312,12 +312,6 @@ def read_neighbours(db: sqlite3.Connection, size: int) -> tuple[int | None, int 
     return before, after
 
 
-def read_note(db: sqlite3.Connection, size: int) -> bytes | None:
-    """Return the note of the signed head of this size, or None if none was signed."""
-    row = db.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
-    return row[0] if row else None
-
-
 def read_signed_at(db: sqlite3.Connection, size: int) -> int:
     """Return when the head of this size was signed, in POSIX seconds."""
     row = db.execute("SELECT signed_at FROM checkpoint WHERE size = ?", (size,)).fetchone()

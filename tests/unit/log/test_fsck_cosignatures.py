@@ -71,7 +71,7 @@ def test_any_change_in_what_is_said_or_shown_is_found(log: LogDirectory, stateme
 
 def test_a_line_of_the_second_key_must_be_right_where_the_key_is(log: LogDirectory) -> None:
     with closing(open_reader(log)) as db:
-        raw = rows.read_note(db, 5)
+        raw = rows.read_checkpoint_at(db, 5)
     assert raw is not None
     note = Note.parse(raw)
     first, second = note.signatures

@@ -5,14 +5,13 @@ import gzip
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.simulators.asgi import Response, Served, ask, problem, served
+from tests.simulators.asgi import Response, Served, ask, full, problem, served, stuck, unsigning
 from tests.simulators.events import KEY, created, real_events, snapshot
 from tests.simulators.published import entry_of
 from translog.errors import BusyError, UnavailableError
@@ -333,26 +332,8 @@ def test_a_client_that_sends_too_much_waits(tmp_path: Path) -> None:
         assert log.add(created(4)).status == 200
 
 
-@contextmanager
-def stuck(log: Served) -> Iterator[None]:
-    """Keep the sequencer from answering while the block runs."""
-    held, release = threading.Event(), threading.Event()
-
-    def wait(_: Any) -> None:
-        held.set()
-        release.wait()
-
-    log.writer.submit([b"{"], wait)
-    held.wait()
-    try:
-        yield
-    finally:
-        release.set()
-
-
 def test_a_full_line_is_busy(log: Served) -> None:
-    with stuck(log):
-        log.writer.submit([b"{"] * 16_384, lambda _: None)
+    with full(log):
         response = log.add(created(1))
     assert problem(response) == (503, "busy")
     assert response.headers["retry-after"] == "1"
@@ -377,25 +358,23 @@ def test_when_heads_cannot_be_signed_no_events_are_taken(
     log: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log.add(created(1))
-    log.log.signed_head.rename(log.log.path / "elsewhere")
-    log.publish()
-    response = log.add(created(2))
-    assert problem(response) == (503, "unavailable")
-    assert response.headers["retry-after"] == "5"
-    assert str(log.log.path) not in response.body.decode()  # its operator's business
-    assert log.size == 1
-    assert log.get("/checkpoint").status == 200
-    assert problem(log.get("/readyz")) == (503, "unavailable")
-    (log.log.path / "elsewhere").rename(log.log.signed_head)
+    with unsigning(log):
+        log.publish()
+        response = log.add(created(2))
+        assert problem(response) == (503, "unavailable")
+        assert response.headers["retry-after"] == "5"
+        assert str(log.log.path) not in response.body.decode()  # its operator's business
+        assert log.size == 1
+        assert log.get("/checkpoint").status == 200
+        assert problem(log.get("/readyz")) == (503, "unavailable")
     log.publish()
     assert log.add(created(2)).status == 200
     assert log.get("/readyz").status == 200
 
 
 def test_whoever_waits_hears_that_heads_cannot_be_signed(log: Served) -> None:
-    log.log.signed_head.rename(log.log.path / "elsewhere")
-    response = wait_published(log, json.dumps(created(1)).encode(), "application/json")
-    (log.log.path / "elsewhere").rename(log.log.signed_head)
+    with unsigning(log):
+        response = wait_published(log, json.dumps(created(1)).encode(), "application/json")
     assert problem(response) == (503, "unavailable")
     assert "is logged" in response.json["detail"]
 

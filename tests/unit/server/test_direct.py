@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from itertools import accumulate, pairwise
@@ -23,7 +22,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from tests.simulators.asgi import Served, served
+from tests.simulators.asgi import Served, full, served, stuck, unsigning
 from tests.simulators.events import created
 from translog.errors import UnavailableError
 from translog.formats.keys import SigningKey
@@ -258,33 +257,8 @@ def in_debt(log: Served) -> Iterator[None]:
 @contextmanager
 def broken(log: Served) -> Iterator[None]:
     log.add(created(2))
-    log.log.signed_head.rename(log.log.path / "elsewhere")
-    log.publish()
-    yield
-    (log.log.path / "elsewhere").rename(log.log.signed_head)
-
-
-@contextmanager
-def stuck(log: Served) -> Iterator[None]:
-    """Keep the sequencer from answering while the block runs."""
-    held, release = threading.Event(), threading.Event()
-
-    def wait(_: Any) -> None:
-        held.set()
-        release.wait()
-
-    log.writer.submit([b"{"], wait)
-    held.wait()
-    try:
-        yield
-    finally:
-        release.set()
-
-
-@contextmanager
-def full(log: Served) -> Iterator[None]:
-    with stuck(log):
-        log.writer.submit([b"{"] * 16_384, lambda _: None)
+    with unsigning(log):
+        log.publish()
         yield
 
 
@@ -448,6 +422,19 @@ def test_an_offer_of_something_else_goes_the_other_way(log: Served) -> None:
         assert site.short == 0
 
     at(log, test)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_who_states_a_length_and_sends_chunks_is_refused(log: Served, first: bool) -> None:
+    async def test(site: Site) -> None:
+        peer = await site.connect()
+        length = b"Content-Length: %d\r\n" % len(EVENT)
+        both = length + CODED if first else CODED + length
+        assert status(await peer.ask(chunked(EVENT).replace(CODED, both))) == 400
+        assert site.short == 0
+
+    at(log, test)
+    assert log.size == 0
 
 
 def test_chunks_are_no_way_around_the_limit(ways: Ways) -> None:
