@@ -11,14 +11,13 @@ each transaction, at its end before the commit, and after each answer from the n
 import json
 import os
 import signal
-import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.recovery.children import answer
 from tests.simulators.events import created
 from translog.bitcoin.claims import Known
 from translog.bitcoin.grade import GradedHeader, HeaderSource
@@ -133,20 +132,5 @@ def run(case: dict[str, Any], out: Path) -> None:
     out.write_text(json.dumps(seen))
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "seen"
-        for line in sys.stdin:
-            out.unlink(missing_ok=True)
-            child = os.fork()
-            if child == 0:
-                run(json.loads(line), out)
-                os._exit(0)
-            _, status = os.waitpid(child, 0)
-            dead = {"killed": os.WIFSIGNALED(status), "bug": None}
-            sys.stdout.write((out.read_text() if out.exists() else json.dumps(dead)) + "\n")
-            sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    answer(run, died=lambda status: {"killed": os.WIFSIGNALED(status), "bug": None})

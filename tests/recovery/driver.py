@@ -12,12 +12,11 @@ import json
 import os
 import resource
 import signal
-import sys
-import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
 
+from tests.recovery.children import answer
 from tests.simulators.logs import NOW, raws, writing
 from translog.errors import TranslogError
 from translog.log import directory
@@ -81,20 +80,5 @@ def run(case: dict[str, Any], out: Path) -> None:
     out.write_text(json.dumps(seen))
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "seen"
-        for line in sys.stdin:
-            out.unlink(missing_ok=True)
-            child = os.fork()
-            if child == 0:
-                run(json.loads(line), out)
-                os._exit(0)
-            _, status = os.waitpid(child, 0)
-            died = [["died", status]]
-            sys.stdout.write((out.read_text() if out.exists() else json.dumps(died)) + "\n")
-            sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    answer(run, died=lambda status: [["died", status]])
