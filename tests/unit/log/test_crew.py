@@ -215,6 +215,22 @@ def test_what_an_ended_process_had_in_hand_is_refused(team: Crew, made: list[Scr
     assert len(made) == 3
 
 
+def test_a_full_pipe_that_has_ended_is_forgotten(team: Crew, made: list[Scripted]) -> None:
+    made[0].full = True
+    team.send(units(1))
+    heard(team)
+    made[0].say(None)
+    assert len(heard(team)) == 1
+    team.start()
+    assert made[2].to == made[0].to  # the next process has the same descriptors
+    made[2].say(READY)
+    heard(team)
+    made[2].full = True
+    team.send(units(1, 1))
+    assert team.behind
+    assert heard(team) == []
+
+
 def test_an_end_is_noticed_by_asking_too(team: Crew, made: list[Scripted]) -> None:
     made[0].ended = True
     waiting = units(1, 1)
