@@ -23,6 +23,7 @@ from translog.bitcoin.anchor import tip
 from translog.bitcoin.attestation import InBlock, Pending
 from translog.bitcoin.chain import is_final
 from translog.bitcoin.grade import UNCHECKED, Grade, GradedHeader
+from translog.bitcoin.header import Header
 from translog.bitcoin.ots import Timestamp
 from translog.formats.checkpoint import Checkpoint
 from translog.formats.note import Note
@@ -90,7 +91,8 @@ def claims(anchor: AnchorRow, stamps: Sequence[StampRow]) -> list[tuple[StampRow
 
 def heights(anchor: AnchorRow, stamps: Sequence[StampRow]) -> set[int]:
     """Return the blocks that must be looked at to judge an anchor."""
-    return {block.height for _, said in claims(anchor, stamps) for block in said.in_blocks()}
+    own = set() if anchor.height is None else {anchor.height}
+    return own | {block.height for _, said in claims(anchor, stamps) for block in said.in_blocks()}
 
 
 def judge(
@@ -116,7 +118,7 @@ def judge(
             if answer and header is not None:
                 holding.append((block.height, said.pruned(block), header))
     if not holding:
-        return Judged(_without_block(anchor, now, waiting=waiting), refuted)
+        return Judged(_without_block(anchor, headers, now, waiting=waiting), refuted)
     height, path, found = min(holding, key=lambda each: each[0])
     deep = is_final(height, newest)
     # What was final stays so with its block, though the newest may be lower for a moment.
@@ -152,10 +154,13 @@ def _better(anchor: AnchorRow, found: GradedHeader) -> Grade:
     return found.grade
 
 
-def _without_block(anchor: AnchorRow, now: int, *, waiting: bool) -> AnchorRow:
+def _without_block(anchor: AnchorRow, headers: Headers, now: int, *, waiting: bool) -> AnchorRow:
     """Return an anchor of which no block holds what is said."""
-    if waiting and anchor.height is not None:
-        return anchor  # nobody can tell now: the headers end before its block
+    if anchor.height is not None and anchor.header is not None:
+        own = InBlock(Header(anchor.header).merkle_root, anchor.height)
+        # Not `waiting`: what any calendar says of other blocks tells nothing about this one.
+        if _holds(anchor, own, headers) is not False:
+            return anchor  # nobody can tell now: the headers end before its block
     state: State = "attested" if waiting else "pending"
     if anchor.height is not None or (anchor.state == "lost" and not waiting):
         state = "lost"

@@ -175,6 +175,21 @@ def test_a_chain_that_ends_before_the_block_changes_nothing(state: str) -> None:
     assert not judged.changed(before)
 
 
+@pytest.mark.parametrize("state", ["confirmed", "final"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_block_that_another_calendar_names_for_later_keeps_no_anchor(
+    state: str, *, kept: bool
+) -> None:
+    before = in_a_block(state)
+    own = [stamp("a", path(b"a", 100))] if kept else []
+    stamps = [*own, stamp("b", path(b"b", 100_000))]
+    assert rules.heights(before, stamps) == {100, 100_000}
+    judged = judge(before, stamps, {100: ELSEWHERE, 100_000: None}, 130, NOW)
+    assert (judged.anchor.state, judged.refuted) == ("lost", own)
+    there = judge(before, stamps[1:], {100: graded(b"a", 100), 100_000: None}, 130, NOW)
+    assert there.anchor == before
+
+
 def test_what_is_final_stays_so_though_the_newest_block_is_lower_for_a_moment() -> None:
     before = in_a_block("final")
     for newest in (103, 105, 106):
