@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from translog.bitcoin.ots import MAX_NESTING, SHA256, Timestamp, file_head
+from translog.bitcoin.ots import MAX_NESTING, MAX_PROOF_BYTES, SHA256, Timestamp, file_head
 from translog.errors import TimestampError, TooLargeError
 from translog.formats.checkpoint import Checkpoint, SignedCheckpoint
 from translog.formats.entry import Entry
@@ -20,6 +20,7 @@ from translog.formats.tree import verify_inclusion
 
 DOMAIN = b"translog/anchor/v1\0"
 SIZE_BYTES = 8
+MAX_OWN_BYTES = 4 << 10  # more than what is before the tip in any event's file
 
 # Operations as they are written. No argument here has more than 127 bytes, so its length is one.
 _APPEND = 0xF0
@@ -36,6 +37,28 @@ def tip(checkpoint: Checkpoint, note: bytes) -> bytes:
         note: the signed checkpoint as it was published, to the byte.
     """
     return sha256(_above(checkpoint) + checkpoint.root + sha256(note).digest()).digest()
+
+
+def verify_room(size: int, timestamp: Timestamp, share: int) -> None:
+    """Check that the files of all events below a checkpoint can hold this timestamp of its tip.
+
+    Args:
+        size: the checkpoint's.
+        share: with how many such timestamps, this one among them, it must fit into one file.
+
+    Raises:
+        TooLargeError: it is nested too deep, or has too many bytes.
+    """
+    # As in `event_file`: three operations to the leaf, at most three a level, three to the tip.
+    deepest = MAX_NESTING - 3 - 3 * (size - 1).bit_length() - 3
+    if timestamp.nesting > deepest:
+        raise TooLargeError(
+            f"timestamp is nested {timestamp.nesting} deep, want at most {deepest}, which is what"
+            f" files of events below a checkpoint of size {size} have room for"
+        )
+    encoded, longest = timestamp.encode(), (MAX_PROOF_BYTES - MAX_OWN_BYTES) // share
+    if len(encoded) > longest:
+        raise TooLargeError(f"timestamp has {len(encoded)} bytes, want at most {longest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,22 +158,23 @@ class Timestamp:
             tree.merge(place)
         return Timestamp(tree)
 
-    def pruned(self, keep: InBlock) -> "Timestamp":
+    def pruned(self, keep: InBlock | Pending) -> "Timestamp":
         """Return only the shortest path to one attestation.
 
         Raises:
             TimestampError: it is not among the attestations.
         """
-        attestation = BitcoinBlockHeaderAttestation(keep.height)
+        if isinstance(keep, InBlock):
+            attestation, where = BitcoinBlockHeaderAttestation(keep.height), f"block {keep.height}"
+        else:
+            attestation, where = PendingAttestation(keep.uri), shown(keep.uri)
         paths = [
             path
             for path, tree in _walk(self._tree)
             if tree.msg == keep.message and attestation in tree.attestations
         ]
         if not paths:
-            raise TimestampError(
-                f"timestamp has no attestation of {keep.message.hex()} in block {keep.height}"
-            )
+            raise TimestampError(f"timestamp has no attestation of {keep.message.hex()} in {where}")
         tree = place = Tree(self.message)
         for operation in min(paths, key=_length):
             place = place.ops.add(operation)

@@ -108,15 +108,16 @@ class Anchorer:
     def _announce(self) -> list[Happening]:
         policy = self._settings.statements
         total = 0
-        self.is_behind = True
+        self.is_behind = False  # also where a batch fails: nobody comes back for that at once
         for _ in range(ANNOUNCED_BATCHES):
             if self._stopping():
                 break
             made = announcer.go_on(self._db, self._writer, self._signer, policy)
             if made is None:
-                self.is_behind = False
                 break
             total += made
+        else:
+            self.is_behind = True
         if not total:
             return []
         counted = "1 event that it is" if total == 1 else f"{total} events that they are"

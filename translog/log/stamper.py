@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from translog.bitcoin.anchor import tip
+from translog.bitcoin.anchor import tip, verify_room
 from translog.bitcoin.attestation import Pending
 from translog.bitcoin.ots import Timestamp
-from translog.errors import TranslogError, UnavailableError
+from translog.errors import TooLargeError, TranslogError, UnavailableError
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.keys import key_sha256
 from translog.formats.note import Verifier
@@ -26,6 +26,7 @@ from translog.store.database import Connection, transaction
 
 MAX_ANCHORS = 1_000  # that are asked for: of more than these, the oldest wait
 MAX_ASKED = 16  # promises a turn, so that a turn has an end
+FORGOTTEN_SECONDS = 86_400  # a day without a word of a block: the tip is given away again
 TRY_SECONDS = (30.0, 600.0)  # the first and the longest pause after a submission in vain
 
 
@@ -106,6 +107,8 @@ class Stamper:
         if newest is not None:
             if newest.state == "lost":
                 return True  # without waiting: what it covered is under nothing newer
+            if newest.state == "pending" and rules.is_due(newest.made_at, now, FORGOTTEN_SECONDS):
+                return True  # calendars end, too, and a log that rests would wait for ever
             interval = 0.0 if at_once else self._settings.interval_seconds
             if not rules.is_due(newest.made_at, now, interval):
                 return False
@@ -118,7 +121,8 @@ class Stamper:
         size = published.size if known is None else known.size
         message = tip(published, published.note) if known is None else rules.tip_of(known)
         calendars = replace(self._settings.calendars, urls=job.urls, need=1)
-        replies = submit(calendars, message).replies
+        self._wait(now)  # first: whatever goes wrong, also here, calendars are left in peace
+        replies = [self._with_room(reply, size) for reply in submit(calendars, message).replies]
         self._go_on()
         self._note(replies, now)
         took = {
@@ -127,7 +131,6 @@ class Stamper:
         taken = self._keep(job, published, took, now) if took else 0
         need = self._settings.calendars.need
         if taken < need:
-            self._wait(now)
             raise UnavailableError(
                 f"checkpoint of size {size}: {taken} of {need} calendars needed have taken it"
                 + "".join(f"; {error}" for error in _errors(replies))
@@ -135,6 +138,15 @@ class Stamper:
         self._tries = self._try_after = 0
         names = ", ".join(took)
         return [Happening("submitted", f"checkpoint of size {size} was taken by {names}")]
+
+    def _with_room(self, reply: Reply, size: int) -> Reply:
+        """Return a reply; in place of a promise for which files of events have no room, why."""
+        if isinstance(reply.found, Timestamp):
+            try:
+                verify_room(size, reply.found, len(self._settings.calendars.urls))
+            except TooLargeError as error:
+                return replace(reply, found=TooLargeError(f"{reply.calendar}: {error}"))
+        return reply
 
     def _wait(self, now: int) -> None:
         self._tries += 1
@@ -155,10 +167,7 @@ class Stamper:
             else:
                 anchor_id = job.anchor.anchor_id
             for calendar, timestamp in took.items():
-                encoded = timestamp.encode()
-                # No calendar is known to be as quick as that; the protocol allows it.
-                attested = encoded if timestamp.in_blocks() else None
-                stamp = StampRow(anchor_id, calendar, now, now, encoded, attested)
+                stamp = StampRow(anchor_id, calendar, now, now, timestamp.encode(), None)
                 anchors.write_stamp(self._db, self._later(stamp, now, urgent=True))
             return len(anchors.read_stamps(self._db, anchor_id))
 
@@ -171,18 +180,22 @@ class Stamper:
         asked = self._due(now, at_once=at_once)
         if not asked:
             return []
+        covered = anchors.read_newest_in_block(self._db) or 0
+        with transaction(self._db):  # first: whatever goes wrong, they are not asked again at once
+            anchors.write_ask_after(
+                self._db,
+                [
+                    self._later(stamp, now, urgent=row.anchor_id > covered)
+                    for row, stamp, _ in asked
+                ],
+            )
         replies = upgrade(self._settings.calendars, [promise for _, _, promise in asked])
         self._go_on()
         self._note(replies, now)
-        covered = anchors.read_newest_in_block(self._db) or 0
         happened = []
         for (row, stamp, promise), reply in zip(asked, replies, strict=True):
             path = self._path(row, stamp, promise, reply)
-            if path is None:
-                later = self._later(stamp, now, urgent=row.anchor_id > covered)
-                with transaction(self._db):
-                    anchors.write_ask_after(self._db, [later])
-            else:
+            if path is not None:
                 happened.append(self._take(row, stamp, path, now))
         errors = _errors(replies)
         if len(errors) == len(replies):
@@ -203,13 +216,19 @@ class Stamper:
     def _path(
         self, row: AnchorRow, stamp: StampRow, promise: Pending, reply: Reply
     ) -> bytes | None:
-        """Return the timestamp of the tip with a path to a block; None if there is none yet."""
+        """Return the timestamp of the tip with a path to a block; None if there is none yet.
+
+        Of several blocks the oldest counts: each that is named is one more to be looked up.
+        """
         if not isinstance(reply.found, Timestamp) or not reply.found.in_blocks():
             return None
         try:
             promised = Timestamp.parse(stamp.pending, rules.tip_of(row))
-            return promised.upgraded(promise.message, reply.found).encode()
-        except TranslogError as error:  # what cannot be written again is not an answer
+            found = promised.upgraded(promise.message, reply.found)
+            path = found.pruned(found.in_blocks()[0])
+            verify_room(row.size, path, 1)
+            return path.encode()
+        except TranslogError as error:  # what files of events have no room for is not an answer
             before = self.health[reply.calendar]
             self.health[reply.calendar] = before.failed_with(error, reply.seconds)
             return None

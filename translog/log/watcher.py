@@ -76,16 +76,18 @@ class Watcher:
             if anchors.count_states(self._db).get("attested"):
                 raise UnavailableError("no source of block headers is configured")
             return []
+        # First: who does not answer is not asked more often, and what failed is looked at again.
+        self._looked_at, before, self._seen = now, self._seen, None
         headers = _Remembered(self._headers, self._go_on)
         newest = headers.tip()
         seen = _Seen(newest, headers.header(newest).header)
         happened = []
-        if has_news or seen != self._seen:
+        if has_news or seen != before:
             happened += self._look_at_anchors(headers, newest, now)
             for height in beacons.look_again(self._db, headers, newest):
                 happened.append(Happening("beacon-lost", f"block {height} has left the chain"))
         beacons.decide(self._db, headers, newest, self._settings.interval_seconds, now)
-        self._seen, self._looked_at = seen, now
+        self._seen = seen
         return happened
 
     def _look_at_anchors(self, headers: "_Remembered", newest: int, now: int) -> list[Happening]:

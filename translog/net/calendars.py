@@ -8,7 +8,8 @@ Rules:
 
 1. Each is asked once, all at the same time; who asks again, when and how often is the caller's.
 2. An answer has at most 10,000 bytes and is a whole timestamp. That it is one of what was asked
-   for, only a block can show: a timestamp does not name its message.
+   for, only a block can show: a timestamp does not name its message. Of the answer to a digest,
+   one promise is kept, and nothing else that it may say.
 3. A pending attestation may come from a stranger's file. Only calendars that are listed are
    asked, at exactly the listed scheme, host and port, and no redirect leads elsewhere.
 """
@@ -218,13 +219,14 @@ def _submitted(url: str, *, calendars: Calendars, digest: bytes) -> Timestamp:
     if answer.status != 200:
         raise refusal(answer, url)
     timestamp = _timestamp(answer, digest, url)
+    pending = [each for each in timestamp.attestations() if isinstance(each, Pending)]
     # A promise that nobody can be held to is none.
-    found = timestamp.attestations()
-    pending = [each.uri for each in found if isinstance(each, Pending)]
-    if not timestamp.in_blocks() and not any(map(calendars.lists, pending)):
-        named = ", ".join(map(shown, pending[:4])) or "none"
+    listed = [each for each in pending if calendars.lists(each.uri)]
+    if not listed:
+        named = ", ".join(shown(each.uri) for each in pending[:4]) or "none"
         raise MalformedError(f"{url} answered with attestations of calendars not listed: {named}")
-    return timestamp
+    # What else it says is not kept: it would be shown to others as this calendar's promise.
+    return timestamp.pruned(listed[0])
 
 
 def _upgraded(uri: str, *, calendars: Calendars, pending: Pending) -> Timestamp | Waiting:

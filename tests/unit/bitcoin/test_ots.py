@@ -197,7 +197,8 @@ def test_pruning_keeps_the_shortest_path_to_one_attestation() -> None:
     # Two ways to the same message: HEXLIFY and appending what is missing both end in it.
     two = parse(FORK + prepend(b"ab") + in_block(7) + prepend(b"b") + prepend(b"a") + in_block(7))
     assert two.pruned(InBlock(b"ab" + MESSAGE, 7)).encode() == prepend(b"ab") + in_block(7)
-    for absent in (InBlock(there, 8), InBlock(HASHED, 7)):
+    assert stamp.pruned(Pending(MESSAGE, ALICE)).encode() == pending(ALICE)
+    for absent in (InBlock(there, 8), InBlock(HASHED, 7), Pending(there, BOB)):
         with pytest.raises(TimestampError, match=r"^timestamp has no attestation of "):
             stamp.pruned(absent)
 

@@ -14,7 +14,7 @@ from tests.simulators.published import attestation_event
 from translog.bitcoin.grade import UNCHECKED, GradedHeader
 from translog.bitcoin.network import REGTEST, Network
 from translog.bitcoin.ots import TimestampFile
-from translog.errors import MissingError, SignatureError, UnavailableError
+from translog.errors import BusyError, MissingError, SignatureError, UnavailableError
 from translog.formats.canonical import canonical
 from translog.formats.entry import Entry
 from translog.formats.keys import key_sha256
@@ -340,6 +340,49 @@ def test_a_calendar_is_not_asked_again_at_once(at: World, desk: Desk) -> None:
     assert sum(len(calendar.requests) for calendar in at.calendars) == asked + 2
 
 
+def test_on_a_disk_that_takes_nothing_calendars_are_left_in_peace(at: World, desk: Desk) -> None:
+    desk.add()
+    desk.db.execute("PRAGMA query_only = ON")
+    for _ in range(60):
+        at.pass_time(5)
+        desk.anchorer.turn(at.now)
+    assert "readonly" in desk.anchorer.waiting["stamp"]
+    assert 2 <= submissions(at) <= 10
+    desk.db.execute("PRAGMA query_only = OFF")
+    at.pass_time(600)
+    assert "submitted" in words(desk.turn())
+    at.pass_time(90)
+    desk.db.execute("PRAGMA query_only = ON")
+    before = sum(len(calendar.requests) for calendar in at.calendars)
+    desk.anchorer.turn(at.now)
+    assert "readonly" in desk.anchorer.waiting["upgrade"]
+    assert sum(len(calendar.requests) for calendar in at.calendars) == before
+
+
+def test_a_log_that_rests_is_stamped_again_where_calendars_have_ended(
+    at: World, desk: Desk
+) -> None:
+    for calendar in at.calendars:
+        calendar.fault = "never upgrading"
+    desk.add()
+    desk.turn()
+    for _ in range(23):
+        at.pass_time(HOUR)
+        desk.turn()
+    assert desk.states == ["pending"]
+    at.pass_time(HOUR)
+    assert "submitted" in words(desk.turn())
+    assert desk.states == ["pending", "pending"]
+    for calendar in at.calendars:
+        calendar.fault = None
+        del calendar.commitments[0]
+    desk.finish()
+    assert desk.states == ["pending", "final"]
+    at.pass_time(2 * DAY)
+    desk.settle()
+    assert len(desk.rows) == 2
+
+
 def test_a_calendar_that_names_a_block_it_is_not_in_is_refuted(at: World, desk: Desk) -> None:
     desk.add()
     desk.turn()
@@ -439,6 +482,50 @@ def test_nothing_is_confirmed_while_headers_cannot_be_had(at: World, trouble: st
     with at_work(at) as desk:
         desk.settle()
         assert desk.states == ["final"]
+
+
+class Counting(Doubtful):
+    """A source that counts how often it was asked."""
+
+    asked = 0
+
+    def tip(self) -> int:
+        self.asked += 1
+        return super().tip()
+
+
+def test_a_source_that_does_not_answer_is_asked_no_more_often_than_one_that_does(
+    at: World, desk: Desk
+) -> None:
+    source = desk.anchorer._watcher._headers = Counting(at.chain, "down")
+    for _ in range(60):
+        at.pass_time(5)
+        desk.anchorer.turn(at.now)
+    assert source.asked == 5
+    assert desk.anchorer.waiting == {"look": "node does not answer"}
+
+
+def test_what_was_named_while_a_source_was_down_is_looked_at_when_it_answers(
+    at: World, desk: Desk
+) -> None:
+    desk.add()
+    desk.turn()
+    at.mine(2)
+    desk.turn(at_once=True)  # so that there is no newer block than the one that was seen
+    desk.anchorer._watcher._headers = Counting(at.chain, "down")
+    (first, second) = anchors.read_stamps(desk.db, 1)
+    before = desk.rows[0]._replace(
+        state="attested", height=None, header=None, grade=None, path=None
+    )
+    desk.db.execute("BEGIN")
+    anchors.write_anchor(desk.db, before)
+    anchors.write_stamp(desk.db, first._replace(attested=None, ask_after=0))
+    anchors.write_stamp(desk.db, second._replace(attested=None, ask_after=0))
+    desk.db.execute("COMMIT")
+    assert words(desk.turn()) == ["attested", "attested"]
+    desk.anchorer._watcher._headers = at.chain
+    at.pass_time(60)
+    assert "confirmed" in words(desk.turn())
 
 
 def test_a_reorganisation_of_seven_blocks_loses_the_anchor_and_it_is_made_again(
@@ -611,6 +698,25 @@ def test_more_than_a_batch_is_told_in_order(at: World, desk: Desk) -> None:
     assert [each["payload"]["index"] for each in told] == list(range(count))
     (announced,) = announcements.read(desk.db, "done")
     assert (announced.start, announced.position, announced.stop) == (0, count, count)
+
+
+def test_a_batch_that_the_log_does_not_take_is_not_tried_again_at_once(
+    at: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add(3)
+    desk.turn()
+    at.mine(7)
+
+    def full(raws: Any) -> Any:
+        raise BusyError("the line is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.writer, "add", full)
+        desk.settle()
+        assert desk.anchorer.waiting["announce"] == "the line is full"
+        assert not desk.anchorer.is_behind
+    desk.settle()
+    assert len(stated(desk, "timestamp_anchor")) == 3
 
 
 def test_anchors_of_another_key_s_note_are_refused(at: World, desk: Desk) -> None:
