@@ -22,6 +22,7 @@ from translog.errors import (
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import SignedCheckpoint, open_checkpoint
 from translog.formats.entry import Entry, encode_bundle
+from translog.formats.keys import key_sha256
 from translog.formats.note import NoteSigner
 from translog.formats.published import CHECKPOINT, EVENTS, KEYS, encode_events, event_path
 from translog.formats.tiles import ENTRIES, FULL, bundle_path, tiles_for
@@ -34,6 +35,11 @@ from translog.pith.record import parse_pith_number
 from translog.store import files, log, whole
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection, snapshot
+from translog.store.files import Lock
+from translog.store.registry import read_signers
+
+LOCK = ".lock"
+LOCK_ADVICE = "of two exports into one folder, the older would undo what the newer writes"
 
 Progress = Callable[[int, int], None]
 
@@ -65,7 +71,8 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         progress: called with the number of events written, and of all there are to write.
 
     Raises:
-        ConflictError: `out` holds something else than an export of this log, or a log.
+        ConflictError: `out` holds something else than an export of this log, or a log; or another
+            process exports into it.
         VerificationError: it is an export that this log does not continue.
         MissingError: no checkpoint is signed yet, or the key is not there: a backup has none.
     """
@@ -84,22 +91,37 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
             f"{error}. An export signs bundles: put a copy of the log's own key there, mode 0600;"
             " a backup has none"
         ) from error
-    with closing(open_reader(directory)) as db, snapshot(db):
-        note = reader.checkpoint_note(db)
-        new = open_checkpoint(note, directory.verifier)
-        old_size = _old_size(db, out, directory, new)
-        writer = _Writer(out)
-        bundles = _Bundles(db, new.size, signer, base_url, writer)
-        if old_size < new.size:
-            _write_events(db, old_size, new.size, writer, bundles, progress)
-            _write_tiles(db, old_size, new.size, writer)
-        write_anchors(db, directory.verifier, out, writer)
-        own = pith_key(directory.verifier, base_url)
-        writer.write_changed(KEYS, reader.keys_json(db, own))
-        if not _holds(out / CHECKPOINT, note):  # a head of the same size may be cosigned by now
-            os.sync()  # everything under the checkpoint, before the checkpoint
-            files.write_atomically(out / CHECKPOINT, note)
-            writer.count += 1
+    with closing(open_reader(directory)) as db:
+        reader.checkpoint_note(db)  # where there is none, nothing is made
+        files.make_folder(out)
+        with closing(Lock(out / LOCK, LOCK_ADVICE)), snapshot(db):
+            return _export(db, directory, out, base_url, signer, progress)
+
+
+def _export(
+    db: Connection,
+    directory: LogDirectory,
+    out: Path,
+    base_url: str,
+    signer: NoteSigner,
+    progress: Progress,
+) -> Exported:
+    note = reader.checkpoint_note(db)
+    new = open_checkpoint(note, directory.verifier)
+    old_size = _old_size(db, out, directory, new)
+    writer = _Writer(out)
+    bundles = _Bundles(db, new.size, signer, base_url, writer)
+    if old_size < new.size:
+        _write_events(db, old_size, new.size, writer, bundles, progress)
+        _write_tiles(db, old_size, new.size, writer)
+        _write_disowned(db, old_size, new.size, bundles)
+    write_anchors(db, directory.verifier, out, writer)
+    own = pith_key(directory.verifier, base_url)
+    writer.write_changed(KEYS, reader.keys_json(db, own))
+    if not _holds(out / CHECKPOINT, note):  # a head of the same size may be cosigned by now
+        os.sync()  # everything under the checkpoint, before the checkpoint
+        files.write_atomically(out / CHECKPOINT, note)
+        writer.count += 1
     return Exported(
         old_size=old_size,
         size=new.size,
@@ -168,8 +190,20 @@ def _write_tiles(db: Connection, old_size: int, size: int, writer: "_Writer") ->
         writer.write(tile.path, reader.tile(db, size, tile))
 
 
+def _write_disowned(db: Connection, old_size: int, size: int, bundles: "_Bundles") -> None:
+    """Write bundles again whose events count no more, since their key was said to be lost."""
+    for permit in read_signers(db):
+        since, decided = permit.compromised_since, permit.compromise_index
+        if since is None or decided is None or not old_size <= decided < size:
+            continue
+        key = key_sha256(permit.key.public_key)
+        for start in range(since, old_size, FULL):
+            for leaf in log.read_leaves(db, start, min(FULL, old_size - start)):
+                bundles.write_if_disowned(leaf, key, old_size)
+
+
 class _Bundles:
-    """Writes the bundle of each record once, at the last of its events."""
+    """Writes the bundle of each record once, at the last of its events that call for it."""
 
     def __init__(
         self, db: Connection, size: int, signer: NoteSigner, base_url: str, writer: "_Writer"
@@ -183,8 +217,26 @@ class _Bundles:
         self.too_large: list[str] = []
 
     def write_if_last(self, leaf: log.Leaf, content: bytes) -> None:
+        self._write_at(leaf, content, lambda _: True)
+
+    def write_if_disowned(self, leaf: log.Leaf, key: bytes, old_size: int) -> None:
+        """Write a bundle at the last event of a key, unless a new event has had it written."""
+
+        def is_disowned(leaf: log.Leaf) -> bool:
+            return Entry.parse(leaf.entry).key_sha256 == key
+
+        if is_disowned(leaf):
+            content = unpack(leaf.body, limit=MAX_EVENT_BYTES)
+            self._write_at(
+                leaf, content, lambda later: later.leaf_index >= old_size or is_disowned(later)
+            )
+
+    def _write_at(
+        self, leaf: log.Leaf, content: bytes, is_later: Callable[[log.Leaf], bool]
+    ) -> None:
+        """Write the bundle of a leaf's record, unless it is written at a later one."""
         subject = _subject(leaf, content)
-        if not subject.startswith("pith:") or self._has_later(leaf.leaf_index, subject):
+        if not subject.startswith("pith:") or self._has_later(leaf.leaf_index, subject, is_later):
             return
         suffix = parse_pith_number(subject).suffix
         try:
@@ -198,13 +250,14 @@ class _Bundles:
         self._writer.write(f"pith/{suffix}/state.json", canonical(bundle["state"]))
         self.count += 1
 
-    def _has_later(self, index: int, subject: str) -> bool:
+    def _has_later(self, index: int, subject: str, is_later: Callable[[log.Leaf], bool]) -> bool:
         prefix = lookup.of_subject(subject)
         later = whole.find_next_lookup(self._db, prefix, index)
         while later is not None and later < self._size:
             for leaf in log.read_leaves(self._db, later, 1):
                 # Another record may share the prefix: only the same one counts.
-                if _subject(leaf, unpack(leaf.body, limit=MAX_EVENT_BYTES)) == subject:
+                content = unpack(leaf.body, limit=MAX_EVENT_BYTES)
+                if _subject(leaf, content) == subject and is_later(leaf):
                     return True
             later = whole.find_next_lookup(self._db, prefix, later)
         return False

@@ -4,13 +4,15 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.simulators.events import created, snapshot
-from tests.simulators.logs import new_log, raws, writing
+from tests.simulators.events import PITH_KEY, SIGNER_ID, created, snapshot
+from tests.simulators.logs import NOW, new_log, raws, writing
+from tests.unit.pith.sample import ALICE
 from translog.errors import (
     ConflictError,
     MalformedError,
@@ -20,13 +22,16 @@ from translog.errors import (
 )
 from translog.formats.canonical import canonical
 from translog.formats.policy import believing
-from translog.log import bundler
+from translog.log import bundler, decisions
 from translog.log.directory import LogDirectory
-from translog.log.export import Exported, export
+from translog.log.export import LOCK, Exported, export
 from translog.log.lookup import of_subject
 from translog.log.source import Source
 from translog.net.directory import Directory
 from translog.pith.bundle import inspect, parse
+from translog.pith.event import RECORD_TYPES
+from translog.store import database
+from translog.testing import permitted
 from translog.verify.auditor import audit
 
 URL = "https://example.com/log"
@@ -46,6 +51,10 @@ def records(*numbers: int) -> list[bytes]:
     return [canonical(created(number)) for number in numbers]
 
 
+def snapshots(*numbers: int) -> list[bytes]:
+    return [canonical(snapshot(number)) for number in numbers]
+
+
 def ship(log: LogDirectory, out: Path) -> Exported:
     return export(log, out, URL, ignore)
 
@@ -54,7 +63,15 @@ def content_of(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != LOCK
+    }
+
+
+def times_of(out: Path) -> dict[str, int]:
+    return {
+        path.relative_to(out).as_posix(): path.stat().st_mtime_ns
+        for path in out.rglob("*")
+        if path.is_file() and path.name != LOCK
     }
 
 
@@ -105,9 +122,9 @@ def test_exporting_again_changes_nothing(log: LogDirectory, tmp_path: Path) -> N
     out = tmp_path / "out"
     add(log, *records(1, 2))
     ship(log, out)
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    before = times_of(out)
     assert ship(log, out) == Exported(old_size=2, size=2, files=0, bundles=0, too_large=())
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert times_of(out) == before
 
 
 def test_exporting_bit_by_bit_ends_where_exporting_at_once_does(
@@ -136,14 +153,10 @@ def test_only_what_is_new_is_written(log: LogDirectory, tmp_path: Path) -> None:
     out = tmp_path / "out"
     add(log, *records(1), *raws(*range(300)))
     ship(log, out)
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    before = times_of(out)
     add(log, *records(2))
     ship(log, out)
-    touched = {
-        path.relative_to(out).as_posix()
-        for path in out.rglob("*")
-        if path.is_file() and path.stat().st_mtime_ns != before.get(path)
-    }
+    touched = {path for path, time in times_of(out).items() if time != before.get(path)}
     named = {path for path in touched if not path.startswith(("event/", "pith/"))}
     assert named == {
         "checkpoint",
@@ -182,6 +195,50 @@ def test_a_record_gets_its_bundle_again_when_more_is_said_of_it(
     assert ship(log, tmp_path / "out").bundles == 2
     add(log, canonical(snapshot(1)))
     assert ship(log, tmp_path / "out").bundles == 1
+
+
+def state_of(out: Path, number: str) -> Any:
+    return json.loads((out / "pith" / number.rpartition(":")[2] / "state.json").read_bytes())
+
+
+def test_a_record_gets_its_bundle_again_when_its_events_count_no_more(
+    log: LogDirectory, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    other = replace(PITH_KEY, public_key=ALICE.public_key)
+    with closing(database.open_editor(log.database)) as db:
+        permitted.allow(db, other, signer_id=SIGNER_ID, event_types=RECORD_TYPES, now=NOW)
+    add(log, *records(1, 2), *snapshots(1, 2), canonical(snapshot(1, items=3)))
+    add(log, canonical(created(3, ALICE)))
+    assert ship(log, out).bundles == 3
+    numbers = [created(number)["subject_pith_number"] for number in (1, 2)]
+    assert all(state_of(out, number)["current"]["graph_snapshots"] for number in numbers)
+    add(log, canonical(snapshot(2, ALICE)))  # with which its bundle is written anyway
+    with closing(database.open_editor(log.database)) as db:
+        decisions.disown(db, PITH_KEY.fingerprint, 2, "stolen", now=NOW)
+    add(log)
+    assert ship(log, out).bundles == 2  # each once, and not that of the third
+    states = [state_of(out, number) for number in numbers]
+    assert [len(state["current"]["graph_snapshots"]) for state in states] == [0, 1]
+    reasons = {each["reason"] for state in states for each in state["invalid_events"]}
+    assert reasons == {"key-compromised"}
+    add(log, canonical(created(4, ALICE)))
+    assert ship(log, out).bundles == 1
+
+
+def test_one_process_exports_into_a_folder_at_a_time(log: LogDirectory, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    add(log, *records(1))
+
+    def export_too(done: int, total: int) -> None:
+        add(log, *records(2))
+        with pytest.raises(
+            ConflictError, match=f"{out} is being written by process [0-9]+: of two"
+        ):
+            ship(log, out)
+
+    assert export(log, out, URL, export_too).size == 1
+    assert ship(log, out).size == 2
 
 
 def test_an_event_past_the_checkpoint_is_in_no_file_and_hides_no_bundle(
