@@ -12,7 +12,7 @@ from pathlib import Path
 
 from translog.errors import ConflictError, MalformedError, UnavailableError
 from translog.store.log_schema import LOG_SCHEMA
-from translog.store.schema import Schema, has_any, is_current
+from translog.store.schema import Schema, has_any, has_tables, is_current
 
 # Rows of 1 to 4 KB in pages of 16 KB: twice the rows a second of 4 KB pages, and less waste.
 PAGE_BYTES = 16_384
@@ -100,8 +100,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
     """Refuse to make our tables in somebody else's database."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and not has_any(connection, schema):
+    if has_tables(connection) and not has_any(connection, schema):
         raise MalformedError(f"{path} is a database of something else, and no {schema.noun}")
 
 
@@ -118,8 +117,7 @@ def _require_current(connection: sqlite3.Connection, path: Path, schema: Schema)
     if is_current(connection, schema):
         return
     noun = schema.noun
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if not tables:
+    if not has_tables(connection):
         raise MalformedError(f"{path} is empty, and no {noun}: {schema.remedy}")
     if not has_any(connection, schema):
         raise MalformedError(f"{path} is a database of something else, and no {noun}")

@@ -48,6 +48,15 @@ def has_any(connection: sqlite3.Connection, schema: Schema) -> bool:
     return bool(_applied(connection, schema))
 
 
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Say whether there is anything in it, of whatever kind.
+
+    Whoever was killed while they made it left it empty, but for a list of the steps not taken yet.
+    """
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE tbl_name != '_sqlite_migrations'")
+    return found.fetchone() is not None
+
+
 def _applied(connection: sqlite3.Connection, schema: Schema) -> set[str]:
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'")
     if found.fetchone() is None:

@@ -208,6 +208,22 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
             opened(path)
 
 
+def test_a_database_whose_making_was_cut_off_before_its_first_step_is_made(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_: sqlite3.Connection) -> None:
+        raise Killed
+
+    path = tmp_path / "witness.db"
+    with pytest.raises(Killed):
+        create(path, witness.SCHEMA._replace(steps={"0001_first": die}))
+    with pytest.raises(MalformedError, match=r"witness.db is empty, and no witness"):
+        open_reader(path, witness.SCHEMA)
+    with closing(open_writer(path, witness.SCHEMA)), closing(open_reader(path, witness.SCHEMA)):
+        pass
+
+
 def test_a_newer_database_is_refused_to_everyone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
