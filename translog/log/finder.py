@@ -5,6 +5,7 @@ it up in the log.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -123,7 +124,8 @@ def _by_name(db: Connection, text: str) -> list[Record]:
 
 
 def _by_words(db: Connection, text: str) -> list[Record]:
-    words = _WORD.findall(text)[:MAX_WORDS]
+    # Composed, as in a record: an accent that stands alone would part a word in two.
+    words = _WORD.findall(unicodedata.normalize("NFC", text))[:MAX_WORDS]
     if not words:
         return []
     asked = canonical_text(text)

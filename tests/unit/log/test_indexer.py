@@ -128,6 +128,16 @@ def test_the_title_that_was_asked_for_comes_first_and_then_the_newest(log: Index
     ]
 
 
+def test_an_accent_parts_no_word_however_it_was_typed(log: Indexed) -> None:
+    given = ["Étude", "E\u0301tude"]  # NFC, NFD
+    papers = [paper(title, number) for number, title in enumerate(f"{each} 1" for each in given)]
+    log.add(*(creation(each) for each in papers))
+    log.add(*(graph(paper_, f"{each} 1") for paper_, each in zip(papers, given, strict=True)))
+    log.catch_up()
+    for text in (*given, "etude"):
+        assert sorted(map(str, log.find(text))) == ["E\u0301tude 1", "Étude 1"], text
+
+
 def test_of_many_only_the_newest_are_looked_at(
     log: Indexed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
