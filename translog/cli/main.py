@@ -81,6 +81,9 @@ def translog() -> None:
 
 def main() -> None:
     """Run the command line of this process, and end it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # started without it: nothing is read, and nobody listens
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # until the end
     sys.exit(run(sys.argv[1:]))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -230,6 +231,22 @@ def test_verifying_loads_neither_log_nor_server_nor_sqlite(tmp_path: Path) -> No
     assert {name for name in loaded if name.startswith("translog.store.")} == {
         "translog.store.files"
     }
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 1), (">&-", 3), ("2>&-", 3)])
+def test_a_process_that_is_started_without_a_stream_ends_as_any_other(
+    tmp_path: Path, closed: str, code: int
+) -> None:
+    log = new_log(tmp_path / "log")
+    arguments = ["add", str(log.path), "-"] if code == 1 else ["fsck", str(tmp_path)]
+    command = shlex.join([sys.executable, "-m", "translog", *arguments])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} {closed}"], capture_output=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    said = {"<&-": b"- is empty", ">&-": b"has no log.db", "2>&-": b""}
+    assert said[closed] in done.stdout + done.stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path: Path) -> None:
