@@ -136,7 +136,7 @@ def audit(
     unwritten: TranslogError | None = None
     try:
         if evidence is not None and evidence_file is not None:
-            files.write_atomically(evidence_file, evidence.encode())
+            files.write_out(evidence_file, evidence.encode())
         if verdict_file is not None:
             _write_verdict(verdict_file, job, failed, evidence)
     except TranslogError as error:  # what was found out comes first, and is not lost with a file
@@ -175,7 +175,7 @@ def _write_verdict(
         evidence=evidence,
     )
     content = json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
-    files.write_atomically(file, content)
+    files.write_out(file, content)
 
 
 def _show(output: Output, job: Audit, state: AuditState) -> None:

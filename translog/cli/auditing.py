@@ -113,7 +113,7 @@ class Audit:
 
     def _save(self) -> None:
         if self.state_file is not None and self.state is not None:
-            files.write_atomically(self.state_file, self.state.to_json())
+            files.write_out(self.state_file, self.state.to_json())
 
     def _keeping(self, progress: Progress) -> Callable[[AuditState], None]:
         """Return an auditor's `progress` that keeps the state now and then, and shows it."""

@@ -302,7 +302,7 @@ def segment(output: Output, directory: Path, height: int, file: Path) -> None:
             )
         raw = kept.read(state, needed.start, len(needed))
     points.tie(raw)
-    files.write_atomically(file, raw)
+    files.write_out(file, raw)
     output.result(
         {"file": str(file), "first": needed.start, "count": len(needed)},
         [("Wrote", str(file)), *_blocks(needed.start, len(needed))],

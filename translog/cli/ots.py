@@ -65,8 +65,8 @@ def ots(ctx: click.Context, log: str, what: str, file: Path) -> None:
     content = file.with_suffix("")
     if content.exists() and files.read(content) != pair.content:
         raise ConflictError(f"{content} exists already, and is something else")
-    files.write_atomically(content, pair.content)
-    files.write_atomically(file, pair.stamp)
+    files.write_out(content, pair.content)
+    files.write_out(file, pair.stamp)
     blocks = [block.height for block in stamp.timestamp.in_blocks()]
     output.result(
         {"content": str(content), "timestamp": str(file), "blocks": blocks},

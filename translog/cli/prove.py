@@ -43,7 +43,7 @@ def prove(output: Output, log: str, content_sha256: bytes, file: Path | None) ->
     proof = TlogProof.parse(raw)
     size = Checkpoint.parse(Note.parse(proof.checkpoint).text).size
     if file is not None:
-        files.write_atomically(file, raw)
+        files.write_out(file, raw)
     if output.json:
         output.value({"event_id": name, "index": proof.index, "size": size, "proof": raw.decode()})
     elif file is None:

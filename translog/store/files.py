@@ -39,6 +39,21 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         raise UnavailableError(f"{path} cannot be written: {why(error)}") from error
 
 
+def write_out(path: Path, content: bytes) -> None:
+    """Write to where a person wants it: a device or a pipe stays one, and so does a link.
+
+    Raises:
+        UnavailableError: as `write_atomically`.
+    """
+    try:
+        if path.is_file() or not path.exists():
+            write_atomically(Path(os.path.realpath(path)), content)
+        else:
+            path.write_bytes(content)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {why(error)}") from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, if it is not there.
 

@@ -14,7 +14,14 @@ import pytest
 
 from translog.errors import ConflictError, MissingError, UnavailableError
 from translog.store import files
-from translog.store.files import Lock, read, read_private, write_atomically, write_private
+from translog.store.files import (
+    Lock,
+    read,
+    read_private,
+    write_atomically,
+    write_out,
+    write_private,
+)
 
 OLD, NEW = b"old " * 500, b"new " * 700
 
@@ -83,6 +90,46 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
         UnavailableError, match=r"nowhere/file cannot be written: No such file[a-z ]*$"
     ):
         write_atomically(tmp_path / "nowhere" / "file", b"")
+
+
+def test_what_a_person_wants_in_a_file_replaces_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for content in (OLD, NEW):
+        write_out(path, content)
+        assert path.read_bytes() == content
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, 3, Crash())
+        with pytest.raises(Crash):
+            write_out(path, OLD)
+    assert path.read_bytes() == NEW
+
+
+def test_a_link_stays_one_when_what_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    link, file = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(file)
+    for content in (OLD, NEW):
+        write_out(link, content)
+        assert link.is_symlink()
+        assert file.read_bytes() == content
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_out(path, NEW)
+        assert os.read(reading, 2 * len(NEW)) == NEW
+    finally:
+        os.close(reading)
+    assert path.is_fifo()
+    with pytest.raises(UnavailableError, match=r"/dev/full cannot be written: No space left"):
+        write_out(Path("/dev/full"), NEW)
+    with pytest.raises(UnavailableError, match=r"cannot be written: Is a directory"):
+        write_out(tmp_path, NEW)
+    with pytest.raises(UnavailableError, match=r"k cannot be written: File name too long$"):
+        write_out(tmp_path / ("k" * 300), NEW)
 
 
 def test_a_private_file_whose_place_cannot_be_looked_at_is_an_error_that_names_it(
