@@ -27,7 +27,7 @@ from translog.verify.claims_signers import SignerEquivocation
 from translog.verify.findings import Trust
 
 FORMAT = "translog-evidence/v1"
-MAX_EVIDENCE_BYTES = 32 << 20  # a bundle in base64, and proofs
+MAX_EVIDENCE_BYTES = 48 << 20  # two bundles in base64, or one with proofs
 
 CLAIMS: dict[str, type[Claim]] = {
     claim.kind: claim

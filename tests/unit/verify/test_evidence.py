@@ -22,9 +22,11 @@ from translog.formats.keys import SigningKey
 from translog.formats.mldsa import SigningKey as MldsaKey
 from translog.formats.note import NoteSigner, Verifier
 from translog.formats.policy import LogKey, believing, parse_log_key
+from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.testing.events import signing_key
 from translog.testing.published import LOG_KEY, Published
 from translog.verify.claims import in_words
+from translog.verify.claims_bundles import DroppedEvent
 from translog.verify.claims_heads import InconsistentCheckpoints
 from translog.verify.evidence import MAX_EVIDENCE_BYTES, Evidence
 from translog.verify.findings import Trust
@@ -216,6 +218,12 @@ def test_other_spellings_are_refused():
             Evidence.parse(other)
     with pytest.raises(TooLargeError):
         Evidence.parse(content + b" " * MAX_EVIDENCE_BYTES)
+
+
+def test_two_bundles_of_the_largest_size_fit_into_a_file():
+    largest = bytes(MAX_BUNDLE_BYTES)
+    made = Evidence(accused=("k",), claim=DroppedEvent(earlier=largest, later=largest))
+    assert Evidence.parse(made.encode()) == made
 
 
 @given(st.sampled_from(GOOD), st.data())
