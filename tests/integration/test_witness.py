@@ -167,6 +167,15 @@ def test_a_fork_is_made_into_evidence_that_a_stranger_can_check(
     (file,) = found["written"]
     key = LOG.verifier.vkey
     assert run(["evidence", "verify", file, "--key", key]) == 0
+    assert run(["witness", "remove-log", str(path), key]) == 0
+    other = MadeUpLog(LOG.origin, seed=b"its next key").verifier.vkey
+    for add in ([], [other]):  # no key of the log's, and one by which neither is signed
+        for vkey in add:
+            assert run(["witness", "add-log", str(path), vkey]) == 0
+        code, found = printed(capsys, "witness", "evidence", str(path), str(out))
+        assert (code, found) == (0, {"written": [], "keyless": [LOG.origin]})
+    assert run(["witness", "evidence", str(path), str(out)]) == 0
+    assert "example.com/log has forked, and the key that shows it" in capsys.readouterr().out
     raw = Path(file).read_bytes()
     Path(file).write_bytes(raw.replace(b"\\n12\\n", b"\\n11\\n", 1))
     assert run(["evidence", "verify", file, "--key", key]) == 1

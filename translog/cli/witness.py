@@ -12,7 +12,7 @@ import click
 from translog.cli.output import Output, counted, json_option
 from translog.cli.params import KEY_NAME, PATH, Parsed
 from translog.cli.serving import installed, listen_option
-from translog.errors import MalformedError
+from translog.errors import MalformedError, SignatureError, UnknownKeyError
 from translog.formats.cosignature import ED25519, ML_DSA_44
 from translog.formats.keys import SEED_BYTES
 from translog.formats.policy import MAX_POLICY_BYTES, LogKey, Policy, parse_log_key, parse_logs
@@ -42,6 +42,7 @@ def _keys(text: str) -> list[LogKey]:
     return keys
 
 
+ADD_AGAIN = "the key that shows it was removed here: `translog witness add-log` adds it again"
 LOGS = Parsed("vkey|file", _keys)
 
 directory_argument = click.argument("directory", metavar="DIR", type=PATH)
@@ -240,21 +241,29 @@ def evidence(output: Output, directory: Path, out: Path) -> None:
     with closing(find(directory).open_reader()) as records:
         kept = [each.inconsistency for each in records.read_inconsistencies()]
         trusted = records.read_trusted()
-    written = []
+    written: list[str] = []
+    keyless: set[str] = set()
     for found in kept:
-        keys = trusted.get(found.origin, [])
-        if found.kind is not Kind.TWO_ROOTS or not keys:
+        if found.kind is not Kind.TWO_ROOTS:
             continue
+        accused = Trust(policy=Policy().trusting(trusted.get(found.origin, [])))
         claim = InconsistentCheckpoints(old=found.cosigned, new=found.found, hashes=())
-        made = Evidence.make(claim, Trust(policy=Policy().trusting(keys)))
+        try:
+            made = Evidence.make(claim, accused)
+        except (UnknownKeyError, SignatureError):
+            keyless.add(found.origin)
+            continue
         name = f"{monitoring_path(found.origin)[:16]}-{found.size}-{found.root.hex()[:16]}.json"
-        path = out / name
         files.make_folder(out)
-        files.write_atomically(path, made.encode())
-        written.append(str(path))
+        files.write_atomically(out / name, made.encode())
+        written.append(str(out / name))
     output.result(
-        {"written": written},
-        [("Written", path) for path in written] or [("Written", "none: no log has forked here")],
+        {"written": written, "keyless": sorted(keyless)},
+        [
+            *(("Written", path) for path in written),
+            *(("Not written", f"{origin} has forked, and {ADD_AGAIN}") for origin in keyless),
+        ]
+        or [("Written", "none: no log has forked here")],
     )
 
 
