@@ -210,7 +210,8 @@ class Cosigning:
         size, time = peer.done
         if peer.busy or peer.job or self._steady() < peer.not_before:
             return False
-        return size != head.size or now - time >= AGAIN_SECONDS
+        # By a clock that was set back, what was done is not in the future: it is done again.
+        return size != head.size or not 0 <= now - time < AGAIN_SECONDS
 
     def _run(self, peer: _Peer) -> None:
         while True:

@@ -330,6 +330,22 @@ def test_an_idle_log_is_cosigned_again_now_and_then(log: Log) -> None:
         assert len(w1.requests) == asked + 1
 
 
+def test_a_head_is_cosigned_again_although_the_clock_was_set_back(log: Log) -> None:
+    w1 = log.witness("w1")
+    log.policy(f"{w1.line('w1')}quorum w1\n")
+    with log.opened() as writer:
+        log.add(writer, 5)
+        log.publish(writer)
+        asked = len(w1.requests)
+        log.clock.moved -= 100_000
+        w1.now = log.clock.now()
+        end = time.monotonic() + SECONDS
+        while len(w1.requests) == asked:
+            log.publish(writer)
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
 def test_a_witness_that_fails_is_left_alone_for_longer_each_time(log: Log) -> None:
     assert [pause_seconds(n) for n in range(1, 12)] == [
         *(1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0),
