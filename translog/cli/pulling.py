@@ -334,7 +334,7 @@ def _keep(folder: Path, source: Source, pulled: Pulled) -> Path:
     """Write evidence under the name that its content gives it: the same fact is one file."""
     claim = DroppedEvent(earlier=pulled.earlier or b"", later=pulled.raw)
     content = Evidence.make(claim, Trust(keys=dict.fromkeys(source.keys, source.name))).encode()
-    folder.mkdir(exist_ok=True)
+    files.make_folder(folder)
     path = folder / f"{sha256(content).hexdigest()[:32]}.json"
     files.write_atomically(path, content)
     return path
