@@ -139,13 +139,17 @@ class Channel:
                 self.tell(due.alert)
             except UnavailableError:
                 self.failed += 1
-                wait = min(FIRST_WAIT_SECONDS << min(due.tries, 20), MAX_WAIT_SECONDS)
-                store.put_off(self.name, due.fact_id, now + wait)
+                store.put_off(self.name, due.fact_id, now + pause_seconds(due.tries + 1))
                 return told
-            self.failed = 0
             store.told(self.name, due.fact_id)
+            self.failed = 0
             told = True
         return told
+
+
+def pause_seconds(failures: int) -> int:
+    """Return after how long to try again, after so many failures in a row."""
+    return min(FIRST_WAIT_SECONDS << min(failures - 1, 20), MAX_WAIT_SECONDS)
 
 
 class Courier:
@@ -180,8 +184,11 @@ class Courier:
             try:
                 busy = channel.deliver(self._store, int(self._clock()))
             except TranslogError:
-                channel.failed += 1  # the database: the followers say so, too
-                busy = False
+                # The database: the followers say so, too. What was told was not forgotten, and is
+                # told again: not without end while the disk is full.
+                channel.failed += 1
+                self._stopping.wait(pause_seconds(channel.failed))
+                continue
             if not busy:
                 self._news.wait(IDLE_SECONDS)
                 self._news.clear()

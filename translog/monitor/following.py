@@ -9,9 +9,11 @@ from translog.errors import MalformedError, MissingError, VerificationError
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.entry import Entry
+from translog.formats.merkle import leaf_hash
 from translog.formats.note import MAX_NOTE_BYTES
 from translog.formats.published import CHECKPOINT, Fetch
-from translog.formats.tiles import FULL, Tile
+from translog.formats.tiles import FULL, Tile, authenticated
+from translog.formats.tree import Node
 from translog.formats.witnessing import monitoring_path
 from translog.monitor.config import LogConfig
 from translog.net.client import Client
@@ -36,6 +38,7 @@ from translog.verify.monitor_events import Hit, Mark
 from translog.verify.monitor_facts import Fact, Position
 from translog.verify.monitor_heads import Place
 from translog.verify.monitor_permits import Decision, Permits
+from translog.verify.where import fetch_tiles
 
 TIMEOUT_SECONDS = 10.0
 MAX_OWED = 100_000
@@ -136,12 +139,16 @@ class Following:
         origin = self.config.origin
         new = self._store.commit(origin, self._family, _changes(origin, step, now), channels, now)
         self._position, self._stored = step.position, position
+        if step.paid:
+            self._allowed = None  # what was owed may have decided something, before others
         self.scanned += step.scanned
         if new:
             told()
 
     def read_event(self, index: int) -> tuple[Event, bytes] | None:
         """Return an event that is logged here, and its signer's key; None if it is not published.
+
+        It is the one in the tree of the head that is believed, whatever the log shows now.
 
         Raises:
             TranslogError: it cannot be read now.
@@ -152,6 +159,10 @@ class Following:
         try:
             taken = take(self.fetch, Tile.at(0, index // FULL, head.size), depth="hashes")
             raw = taken.entries[index % FULL]
+            # What was scanned is what counts, and not what stands in its place by now.
+            read = authenticated(head.size, head.root, partial(fetch_tiles, self.fetch))
+            if read([Node(0, index)]) != [leaf_hash(raw)]:
+                return None
             entry, content = Entry.parse(raw), body(self.fetch, raw)
             keys = fetch_keys(self.fetch)
             if content is None or entry.key_sha256 not in keys:

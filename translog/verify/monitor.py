@@ -189,8 +189,10 @@ def _turn(
         return
     try:
         if position.pending:
-            position, found = settle(position, asked.get, log.policy, now, log.patience)
+            position, found, unread = settle(position, asked.get, log.policy, now, log.patience)
             yield Step(position=position, facts=tuple(found))
+            if unread is not None:
+                raise unread
         if position.size < head.size or now - position.checked_at >= log.check_every:
             with reading:
                 for step in _scan(log, position, known, now, head, asked):
@@ -251,7 +253,7 @@ def _scan(
         yield _again(log, position, known, tree, judging, subjects, now)
         hits = known.hits()
         if hits:
-            found = check_bundles(hits, log.bundles, tree, now, log.patience)
+            position, found = check_bundles(position, hits, log.bundles, tree, now, log.patience)
             yield Step(position=position, facts=tuple(found))
 
 

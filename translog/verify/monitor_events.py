@@ -144,7 +144,10 @@ def contradictions(
                     continue
                 theirs, key = read
                 keys = {**keys, theirs.signer.fingerprint: key}
-            facts += equivocation(origin, theirs, event, keys)
+            found = equivocation(origin, theirs, event, keys)
+            facts += found
+            if any(each.severity == "alarm" for each in found):
+                break  # one shows it: a key can sign any number, and they make as many pairs
         earlier[mark.prefix].append(mark)
     return facts
 

@@ -24,7 +24,7 @@ from translog.verify.state import AuditState
 Severity = Literal["alarm", "warning", "notice"]
 """Somebody lied, or signed what may not be; something is missing or late; what was asked for."""
 
-MAX_PENDING = 64  # heads of others that are larger than ours: a log can sign any number
+MAX_PENDING = 64  # heads of others that wait for comparison: a log can sign any number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

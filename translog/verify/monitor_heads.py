@@ -12,6 +12,7 @@ from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.cosigned import CosignedCheckpoint, read_cosigned
 from translog.formats.policy import Policy
 from translog.formats.published import Fetch
+from translog.formats.strict import shown
 from translog.verify.claims_heads import FrozenLog, ShrunkenLog
 from translog.verify.findings import Trust
 from translog.verify.growth import check_continues
@@ -131,7 +132,9 @@ def check_quorum(
     since = position.conditions["no-quorum"]
     if now - since >= patience:
         names = ", ".join(sorted({one.cosigner.name for one in head.cosigned})) or "no witness"
-        sentence = f"{head.origin} shows heads without quorum {policy.quorum}: {names} cosigned"
+        sentence = (
+            f"{head.origin} shows heads without quorum {shown(policy.quorum)}: {names} cosigned"
+        )
         found.append(fact("no-quorum", (since,), "warning", sentence))
     return position, found
 
@@ -186,12 +189,16 @@ def compare(
     found: list[Fact] = []
     asked = {f"{kind}:{place.name}" for place in places for kind in PLACE_CONDITIONS}
     position = position.ended(
-        *(name for name in position.conditions if ":" in name and name not in asked)
+        *(name for name in position.conditions if _is_of_place(name) and name not in asked)
     )
     for place in places:
         position, more = _look(position, place, fetch, policy, now, patience)
         found += more
     return position, found
+
+
+def _is_of_place(condition: str) -> bool:
+    return condition.partition(":")[0] in PLACE_CONDITIONS
 
 
 def _look(
@@ -211,13 +218,17 @@ def _look(
     position, mine = position.ended(wrong, f"silent-place:{place.name}"), position.head
     if mine is None or head.origin != mine.origin or _is_same(head, mine):
         return position, []
-    trust = Trust(policy=policy)
-    if head.size <= mine.size:
-        return position, compare_with(mine, head, fetch, trust, place.name)
-    if place.fetch is not None:
-        more = compare_with(head, mine, place.fetch, trust, place.name)
-        if more:
-            return position, more
+    is_ours = head.size <= mine.size  # the tree that must contain the other
+    large, small, tree = (mine, head, fetch) if is_ours else (head, mine, place.fetch)
+    try:
+        if tree is not None:
+            check_continues(tree, small, large)
+            if is_ours:
+                return position, []
+    except HistoryError as error:
+        return position, [forked(small, large, error, Trust(policy=policy), place.name)]
+    except TranslogError:
+        pass  # it waits, too: if our tree cannot be read, `settle` says so
     return _wait(position, head, place.name, now), []
 
 
@@ -235,24 +246,8 @@ def _silent_place(
     return position, [fact("silent-place", (place, since), "warning", sentence)]
 
 
-def compare_with(
-    large: SignedCheckpoint, small: SignedCheckpoint, fetch: Fetch, trust: Trust, place: str
-) -> list[Fact]:
-    """Check that a tree, published at `fetch`, contains another one.
-
-    What cannot be read now is compared another time: it will be asked for again.
-    """
-    try:
-        check_continues(fetch, small, large)
-    except HistoryError as error:
-        return [forked(small, large, error, trust, place)]
-    except TranslogError:
-        return []
-    return []
-
-
 def _wait(position: Position, head: SignedCheckpoint, place: str, now: int) -> Position:
-    """Remember a head that is larger than ours."""
+    """Remember a head that cannot be compared with ours yet."""
     known = {(each.size, each.root) for each in position.pending}
     if (head.size, head.root.hex()) in known or len(position.pending) >= MAX_PENDING:
         return position
@@ -260,33 +255,44 @@ def _wait(position: Position, head: SignedCheckpoint, place: str, now: int) -> P
     return replace(position, pending=(*position.pending, waiting))
 
 
-def settle(position: Position, fetch: Fetch, policy: Policy, now: int, patience: int) -> Found:
+def settle(
+    position: Position, fetch: Fetch, policy: Policy, now: int, patience: int
+) -> tuple[Position, list[Fact], TranslogError | None]:
     """Compare the heads that waited with ours, if it has reached them. Tell who waits too long.
 
-    Raises:
-        TranslogError: our tree cannot be read now.
+    Returns:
+        The position, the facts, and why our tree cannot be read now, where one waits for that. The
+        others come first the next time: one that cannot be compared keeps no other from it.
     """
     mine = position.head
     if mine is None:
-        return position, []
-    trust = Trust(policy=policy)
+        return position, [], None
     waiting: list[Pending] = []
     found: list[Fact] = []
-    for each in position.pending:
+    for number, each in enumerate(position.pending, start=1):
         if each.size > mine.size:
             waiting.append(each)
             if now - each.since >= patience:
-                found.append(_behind(mine, each, trust, now))
+                found.append(_behind(mine, each, Trust(policy=policy), now))
             continue
         try:
-            theirs = read_cosigned(each.note, policy)
-        except (MalformedError, VerificationError):
-            continue  # a key of then is listed no more: it is no head of this log to us
-        try:
-            check_continues(fetch, theirs, mine)
-        except HistoryError as error:
-            found.append(forked(theirs, mine, error, trust, each.place))
-    return replace(position, pending=tuple(waiting)), found
+            found += _settled(mine, each, fetch, policy)
+        except TranslogError as error:
+            waiting += [*position.pending[number:], each]
+            return replace(position, pending=tuple(waiting)), found, error
+    return replace(position, pending=tuple(waiting)), found, None
+
+
+def _settled(mine: SignedCheckpoint, each: Pending, fetch: Fetch, policy: Policy) -> list[Fact]:
+    try:
+        theirs = read_cosigned(each.note, policy)
+    except (MalformedError, VerificationError):
+        return []  # a key of then is listed no more: it is no head of this log to us
+    try:
+        check_continues(fetch, theirs, mine)
+    except HistoryError as error:
+        return [forked(theirs, mine, error, Trust(policy=policy), each.place)]
+    return []
 
 
 def _behind(mine: SignedCheckpoint, other: Pending, trust: Trust, now: int) -> Fact:

@@ -5,6 +5,7 @@ that took events before it recorded decisions is judged from its first decision 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from translog.errors import ForbiddenError, UnknownKeyError
@@ -13,17 +14,26 @@ from translog.formats.note import Verifier
 from translog.formats.policy import Policy
 from translog.pith.event import from_content
 from translog.pith.key import fingerprint_hex
-from translog.pith.kinds.decisions import EVENT_ACCEPTED
+from translog.pith.kinds import key_rotated
+from translog.pith.kinds.decisions import (
+    EVENT_ACCEPTED,
+    KEY_ALLOWED,
+    KEY_COMPROMISED,
+    KEY_REVOKED,
+)
 from translog.pith.permits import Permit, own_permit
 from translog.verify.claims_entries import COMPROMISED, REVOKED, ForbiddenEntry
 from translog.verify.monitor_entries import Seen, Tree
 from translog.verify.monitor_facts import Fact, fact
 from translog.verify.registry import Replay
 
+DECIDING = frozenset({KEY_ALLOWED, KEY_REVOKED, KEY_COMPROMISED, key_rotated.TYPE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An entry that changed who may write: with those before it, all that has to be remembered."""
+    """An entry that changed who may write, or may have: with those before it, all that has to be
+    remembered."""
 
     index: int
     entry: bytes
@@ -39,8 +49,10 @@ class Permits:
         """Go through the decisions again, in their order.
 
         Args:
-            missing: entries whose content is not known: one by the log's own key may have decided
-                something, and nothing is judged while there is such a one.
+            decisions: as `check` returned them, of all entries so far. What the log states among
+                them it was permitted to, by a key that may be listed no more.
+            missing: entries whose content is not known: one by the log's own key, or by one that
+                may rotate, may have decided something, and nothing is judged meanwhile.
         """
         keys = [key for key in policy.keys_of(origin) if isinstance(key, Verifier)]
         self._replay = Replay(Verifier(name=origin, public_key=bytes(32)))
@@ -49,12 +61,16 @@ class Permits:
             own = own_permit(key)
             self._replay.permits[own.key.fingerprint] = own
         self._own = {key_sha256(key.public_key) for key in keys}
-        self._gap = any(entry[33:65] in self._own for entry in missing)
         self._decisions: dict[int, Decision] = {}
         for decision in decisions:
             event = from_content(decision.content, decision.entry[1:33], decision.entry[65:])
-            self._replay.follow(event, decision.index)
+            if event.event_type == key_rotated.TYPE:
+                with suppress(ForbiddenError):  # kept while it was not known whether it was
+                    self._replay.follow(event, decision.index)
+            else:
+                self._replay.note(event, decision.index)
             self._decisions[decision.index] = decision
+        self._gap = any(self._may_decide(entry) for entry in missing)
 
     def check(
         self, seen: Sequence[Seen], tree: Tree, keys: Mapping[bytes, bytes]
@@ -70,10 +86,10 @@ class Permits:
         facts: list[Fact] = []
         made: list[Decision] = []
         for each in seen:
-            own = each.entry[33:65] in self._own
             if each.event is None:
-                self._gap = self._gap or own
+                self._gap = self._gap or self._may_decide(each.entry)
                 continue
+            own = each.entry[33:65] in self._own
             judged = (self._replay.decisions or own) and not self._gap
             before = self._replay.decisions
             try:
@@ -82,13 +98,23 @@ class Permits:
                 if judged:
                     key = keys[each.entry[33:65]]
                     facts.append(self._forbidden(each.index, each.entry, key, error, tree))
-                continue
-            if self._replay.decisions != before or each.event.event_type == EVENT_ACCEPTED:
+                if not self._gap or each.event.event_type != key_rotated.TYPE:
+                    continue
+            # Behind a gap, what has no effect now may have one when it is filled.
+            late = self._gap and each.event.event_type in DECIDING
+            changed = self._replay.decisions != before
+            if changed or late or each.event.event_type == EVENT_ACCEPTED:
                 made.append(
                     Decision(index=each.index, entry=each.entry, content=each.event.content)
                 )
                 self._decisions[each.index] = made[-1]
         return facts, made
+
+    def _may_decide(self, entry: bytes) -> bool:
+        """Tell whether an entry of unknown content may have changed who may write."""
+        permit = self._replay.permits.get(entry[33:49].hex())
+        rotates = permit is not None and key_rotated.TYPE in permit.event_types
+        return rotates or entry[33:65] in self._own
 
     def _forbidden(
         self, index: int, raw: bytes, key: bytes, error: ForbiddenError, tree: Tree

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from translog.errors import MissingError, TranslogError
+from translog.errors import MalformedError, MissingError, TranslogError
 from translog.formats.entry import Entry
 from translog.formats.published import Fetch
 from translog.pith import bundle as pith_bundle
@@ -13,7 +13,10 @@ from translog.verify.claims_bundles import HiddenEvent, event_ids
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Tree
 from translog.verify.monitor_events import Hit
-from translog.verify.monitor_facts import Fact, fact, lasts
+from translog.verify.monitor_facts import Fact, Position, fact, lasts
+from translog.verify.monitor_heads import Found
+
+SILENT = "silent-bundles"  # the condition and the kind: the place follows, after a colon
 
 
 def bundle_path(pith_number: str) -> str:
@@ -22,8 +25,13 @@ def bundle_path(pith_number: str) -> str:
 
 
 def check_bundles(
-    hits: Sequence[Hit], places: Iterable[tuple[str, Fetch]], tree: Tree, now: int, patience: int
-) -> list[Fact]:
+    position: Position,
+    hits: Sequence[Hit],
+    places: Iterable[tuple[str, Fetch]],
+    tree: Tree,
+    now: int,
+    patience: int,
+) -> Found:
     """Compare the bundles about watched records with what is logged about them.
 
     Args:
@@ -34,28 +42,57 @@ def check_bundles(
     due = [hit for hit in hits if lasts(hit.since, now, patience)]
     facts: list[Fact] = []
     for name, fetch in places:
+        silent: TranslogError | None = None
         for subject in sorted({hit.subject for hit in due}):
-            mine = [hit for hit in due if hit.subject == subject]
-            facts += _check(subject, mine, name, fetch, tree, now)
-    return facts
+            try:
+                raw = fetch(bundle_path(subject), MAX_BUNDLE_BYTES)
+            except TranslogError as error:
+                found = _not_served(subject, name, error)
+                silent = error if found is None else silent
+                facts += [] if found is None else [found]
+            else:
+                mine = [hit for hit in due if hit.subject == subject]
+                facts += _check(subject, mine, name, raw, tree, now)
+        position, more = _silent(position, name, silent, now, patience)
+        facts += more
+    return position, facts
+
+
+def _not_served(subject: str, place: str, error: TranslogError) -> Fact | None:
+    """Return the fact that there is no bundle; None if that is not known: there is no answer."""
+    if isinstance(error, MissingError):
+        sentence = f"{place} has no bundle about {subject}, of which events are logged"
+        return fact("missing-bundle", (place, subject), "warning", sentence)
+    return _wrong(subject, place, error) if isinstance(error, MalformedError) else None
+
+
+def _wrong(subject: str, place: str, error: TranslogError) -> Fact:
+    sentence = f"{place} serves as bundle about {subject} what is none: {error}"
+    return fact("wrong-bundle", (place, subject), "alarm", sentence)
+
+
+def _silent(
+    position: Position, place: str, error: TranslogError | None, now: int, patience: int
+) -> Found:
+    """Tell that a place does not answer for bundles, when that lasts."""
+    name = f"{SILENT}:{place}"
+    if error is None:
+        return position.ended(name), []
+    position = position.lasting(name, now)
+    since = position.conditions[name]
+    if now - since < patience:
+        return position, []
+    sentence = f"{place} has not answered for a bundle for {now - since} s: {error}"
+    return position, [fact(SILENT, (place, since), "warning", sentence)]
 
 
 def _check(
-    subject: str, hits: Sequence[Hit], place: str, fetch: Fetch, tree: Tree, now: int
+    subject: str, hits: Sequence[Hit], place: str, raw: bytes, tree: Tree, now: int
 ) -> list[Fact]:
-    path = bundle_path(subject)
-    try:
-        raw = fetch(path, MAX_BUNDLE_BYTES)
-    except MissingError:
-        sentence = f"{place} has no bundle about {subject}, of which events are logged"
-        return [fact("missing-bundle", (place, subject), "warning", sentence)]
-    except TranslogError:
-        return []
     try:
         bundle = pith_bundle.parse(raw)
     except TranslogError as error:
-        sentence = f"{place} serves as bundle about {subject} what is none: {error}"
-        return [fact("wrong-bundle", (place, subject), "alarm", sentence)]
+        return [_wrong(subject, place, error)]
     there = event_ids(bundle)
     hidden = [hit for hit in hits if event_id(Entry.parse(hit.entry).content_sha256) not in there]
     return [_hidden(hit, hits, place, raw, bundle, tree, now) for hit in hidden]

@@ -51,6 +51,10 @@ class Replay:
             raise ForbiddenError(
                 f"event {event.event_id} is of a type that waits, and nothing before it accepts it"
             )
+        self.note(event, index)
+
+    def note(self, event: Event, index: int) -> None:
+        """Take note of what entry `index` changes, which was permitted."""
         if event.event_type == EVENT_ACCEPTED:
             self._accepted.add(event.value["payload"]["event_id"])
         changed = after(self.permits, event, index)

@@ -16,19 +16,33 @@ import pytest
 
 from translog.errors import ConflictError, MissingError, SignatureError, UnavailableError
 from translog.formats.canonical import canonical
+from translog.formats.keys import SigningKey
 from translog.formats.note import Note, NoteSigner, Signature, Verifier, open_note
 from translog.formats.policy import believing
+from translog.formats.published import event_path
 from translog.formats.witnessing import monitoring_path
-from translog.monitor import metrics
-from translog.monitor.alerts import Channel, Webhook, to_command
+from translog.monitor import alerts, metrics
+from translog.monitor.alerts import Channel, Courier, Webhook, to_command
 from translog.monitor.config import Config, LogConfig
 from translog.monitor.run import Clocks, Monitor
 from translog.net.client import Client
+from translog.pith import event as events
+from translog.pith.key import fingerprint_hex
+from translog.pith.kinds import decisions
 from translog.store.follower import Changes, FactRow, Follower
 from translog.store.keys import write_key
-from translog.testing.events import attestation, creation, number_of, signing_key
+from translog.testing.events import (
+    KEY,
+    attestation,
+    creation,
+    number_of,
+    pith_key,
+    signed,
+    signing_key,
+)
 from translog.testing.log import LyingLog, lying_log
 from translog.testing.loopback import Answer, Request, serving
+from translog.testing.published import LOG_KEY
 from translog.verify.evidence import Evidence
 from translog.verify.findings import Trust
 from translog.verify.monitor_events import Watch
@@ -271,6 +285,47 @@ def test_a_shard_is_followed_beside_the_log_it_continues(log, tmp_path, told):
     assert (alert["kind"], alert["origin"]) == ("equivocation", "example.com/next")
 
 
+def test_what_stands_in_the_place_of_an_event_hides_no_contradiction(log, tmp_path, told):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    log.append([attestation(1_000 + number, paper=1) for number in range(300)])
+    made, clock = config(tmp_path, followed(log)), Clock()
+    once(made, clock)
+    log.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+    bundle, size = log.truth.files["tile/entries/000"], len(log.truth.entries[0])
+    hidden, shown = log.truth.entries[len(EVENTS)], log.truth.entries[-1]
+    assert len(hidden) == len(shown) == size
+    log._own("me").replaced["tile/entries/000"] = bundle.replace(hidden, shown)
+    once(made, clock)
+    assert [alert["kind"] for alert in told()] == ["unpublished"]
+
+
+def test_a_log_that_publishes_what_it_owed_is_judged_again(tmp_path, told):
+    origin, other = "example.com/log", signing_key("other")
+    own = {"signer_type": "log", "signer_id": origin, "key_id": "log"}
+    signer = {**own, "public_key_fingerprint": fingerprint_hex(LOG_KEY.public_key)}
+
+    def allowed(key: SigningKey) -> events.Event:
+        types = ["record_created", "author_attestation"]
+        payload = decisions.build_allowed(
+            key=pith_key(key), signer_id="registry.example", event_types=types
+        )
+        return signed(decisions.KEY_ALLOWED, origin, payload, LOG_KEY, {"signer": signer})
+
+    with lying_log() as log:
+        log.truth.public_keys += [pith_key(LOG_KEY), pith_key(other)]
+        log.append([allowed(KEY), *EVENTS, missing := allowed(signing_key("third"))])
+        for path in (event_path(missing.content_sha256), f"events/000.p/{log.truth.size}"):
+            log.withhold(path, "me")
+        with Monitor.open(config(tmp_path, followed(log)), Clock().clocks()) as monitor:
+            monitor.once()
+            log.relent("me")
+            monitor.once()
+            assert told() == []
+            log.append([attestation(900, key=other)])
+            monitor.once()
+            assert [alert["kind"] for alert in told()] == ["forbidden-entry"]
+
+
 def test_one_slow_log_delays_no_other(log, tmp_path):
     clock = Clock()
     with lying_log(EVENTS, origin="example.com/slow") as slow:
@@ -405,6 +460,34 @@ def test_what_fails_holds_back_what_is_behind_it(tmp_path):
         assert told == [b'{"id":"0"}']
         assert store.due("x", NOW, 9) == []
         assert [due.fact_id for due in store.due("x", NOW + 5, 9)] == ["1", "2"]
+
+
+def test_what_cannot_be_forgotten_is_told_again_after_longer_each_time(tmp_path, monkeypatch):
+    told: list[bytes] = []
+    waits: list[float | None] = []
+    done = Event()
+
+    class Waiting(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            if len(waits) == 4:
+                self.set()
+                done.set()
+            return True
+
+    monkeypatch.setattr(alerts, "Event", Waiting)
+    with Follower(tmp_path / "db") as store:
+        alerts_in(store, 2, ["x"])
+
+        def full(channel: str, fact_id: str) -> None:
+            raise UnavailableError("the disk is full")
+
+        store.told = full  # type: ignore[method-assign]
+        courier = Courier([Channel("x", told.append)], store, lambda: NOW)
+        assert done.wait(20)
+        courier.close(20)
+    assert told == [b'{"id":"0"}'] * 4
+    assert waits == [5, 10, 20, 40]
 
 
 def test_a_whole_process_follows_tells_and_stops(log, tmp_path):

@@ -3,13 +3,15 @@
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from tests.simulators.monitors import NOW, Watcher, kinds, proved, watching
-from translog.errors import MissingError, UnavailableError
+from tests.simulators.payloads import rotated
+from translog.errors import MissingError, TooLargeError, UnavailableError
 from translog.formats import mldsa
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import Checkpoint, open_checkpoint
@@ -280,6 +282,15 @@ def test_a_missing_quorum_is_told_when_it_lasts(log):
     assert monitor.turn() == []
 
 
+def test_a_quorum_whose_name_is_no_text_can_be_told(log):
+    lines = f"log {log.verifier.vkey}\nwitness w {WITNESS.cosigner.vkey}\ngroup (g) any w\n"
+    octets = f"{lines}quorum (g)\n".encode().replace(b"(g)", b"gr\xf6\xdfe")
+    monitor = watching(log, policy=parse_policy(octets))
+    assert monitor.turn() == []
+    (fact,) = monitor.turn(100)
+    assert b"without quorum 'gr" in canonical(fact.alert(log.truth.origin, NOW))
+
+
 def test_a_frozen_log_is_seen_by_the_witnesses_time_at_first_sight(log):
     lines = f"log {log.verifier.vkey}\nwitness w {WITNESS.cosigner.vkey}\nquorum w\n"
     monitor = watching(log, policy=parse_policy(lines.encode()))
@@ -348,6 +359,53 @@ def test_a_log_that_shows_others_more_is_told_when_it_lasts(log):
     log.relent("me")
     assert monitor.turn() == []
     assert monitor.position.pending == ()
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_log_that_keeps_its_tree_from_comparison_is_told(log, away):
+    monitor = watching(log)
+    other = log.truth.rewritten(3, more(0, 3))
+    others = [other.checkpoint(size) for size in (5, 6)]
+    other.publish()
+    assert monitor.turn() == []  # all is scanned, so nothing else asks for tiles
+    monitor.lets_go_of(
+        places=tuple(Place(name=f"w{n}", read=lambda n=n: others[n]) for n in range(2))
+    )
+    if away:
+        log.withhold("tile/0/000.p/10", "me")
+        assert monitor.turn() == []
+        (fact,) = monitor.turn(100)
+        assert (fact.kind, fact.severity) == ("withheld", "alarm")
+    else:
+        log.corrupt("tile/0/000.p/10", at=0, client="me")
+        (fact,) = monitor.turn()
+        assert (fact.kind, fact.severity) == ("corrupt", "alarm")
+    assert not proved(fact, log.verifier)
+    assert monitor.turn() == []
+    log.relent("me")
+    found = monitor.turn()
+    assert [(each.kind, each.about[0]) for each in found] == [("fork", "w0"), ("fork", "w1")]
+    assert monitor.position.pending == ()
+
+
+def test_what_cannot_be_compared_keeps_no_other_head_from_it(log):
+    log.append(more(0, 300))
+    monitor = watching(log)
+    other = log.truth.rewritten(290, more(500, 20))
+    heads = [log.truth.checkpoint(100), other.checkpoint(300)]
+    assert monitor.turn() == []
+    heads_of = [Place(name=f"w{n}", read=lambda n=n: heads[n]) for n in range(2)]
+    monitor.lets_go_of(places=tuple(heads_of))
+    log.withhold("tile/0/000", "me")
+    assert kinds(monitor.turn()) == ["fork"]
+    monitor.lets_go_of(places=(heads_of[0],))
+    last = monitor.position.pending[-1]
+    monitor.position = replace(
+        monitor.position,
+        pending=(last, replace(last, note=heads[1], size=300, root="", place="late")),
+    )
+    assert [fact.about for fact in monitor.turn() + monitor.turn()] == [("late",)]
+    assert kinds(monitor.turn(100)) == ["withheld"]
 
 
 def test_a_place_that_shows_nonsense_is_named_and_one_that_is_silent_when_that_lasts(log):
@@ -561,6 +619,26 @@ def test_a_signer_that_equivocates_is_proved_however_far_apart(log):
     assert (fact.kind, fact.severity) == ("equivocation", "alarm")
     assert proved(fact, KEY.public_key)
     assert monitor.turn() == []
+
+
+def test_a_signer_that_equivocates_often_makes_one_fact_of_each_event(log):
+    log.append([attestation(500 + n, paper=1, prev_event=PREVIOUS) for n in range(20)])
+    monitor = watching(log)
+    assert kinds(monitor.turn()) == ["equivocation"] * 19
+    read = monitor._read_event
+    asked: list[int] = []
+    monitor._read_event = lambda origin, index: (asked.append(index), read(origin, index))[1]
+    log.append([attestation(600, paper=1, prev_event=PREVIOUS)])
+    assert kinds(monitor.turn()) == ["equivocation"]
+    assert len(asked) == 1
+
+
+def test_a_key_is_shown_to_equivocate_although_another_was_first(log):
+    other = signing_key("other")
+    log.truth.public_keys.append(pith_key(other))
+    again = creation(1, created_at="2026-06-02T00:00:00Z", key=other)
+    log.append([creation(1, key=other), again])
+    assert kinds(watching(log).turn()) == ["two-creations", "two-creations", "equivocation"]
 
 
 def test_a_shard_is_not_blamed_for_the_silence_of_the_log_that_it_continues(log):
@@ -786,6 +864,66 @@ def test_what_the_log_may_have_decided_in_secret_makes_nobody_guilty(governed):
     assert monitor.turn() == []
 
 
+def rotation(old: SigningKey, new: SigningKey) -> Event:
+    subject = f"key:{fingerprint_hex(old.public_key)}"
+    return signed("key_rotated", subject, rotated(old, new), old, {})
+
+
+def owed(log: LyingLog, event: Event) -> None:
+    """Withhold the content of an event that was just logged."""
+    for path in (event_path(event.content_sha256), f"events/000.p/{log.truth.size}"):
+        log.withhold(path, "me")
+
+
+def test_what_was_decided_behind_a_missing_decision_counts_when_that_is_there(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    decision = allowed(governed, other)
+    revoked = decisions.build_revoked(fingerprint=fingerprint_hex(other.public_key))
+    governed.append([decision, stated(governed, decisions.KEY_REVOKED, revoked)])
+    owed(governed, decision)
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == []
+    governed.append([attestation(2, key=other)])
+    (fact,) = monitor.turn()
+    assert (fact.kind, "was revoked" in fact.sentence) == ("forbidden-entry", True)
+
+
+def test_a_key_may_have_rotated_in_what_is_missing(governed):
+    keys = [signing_key(name) for name in ("other", "second", "third")]
+    governed.truth.public_keys += [pith_key(key) for key in keys]
+    types = [AUTHOR, "key_rotated"]
+    governed.append([allowed(governed, keys[0], event_types=types)])
+    monitor = watching(governed)
+    assert monitor.turn() == []
+    missing = rotation(keys[0], keys[1])
+    governed.append([missing, rotation(keys[1], keys[2]), attestation(1, key=keys[2])])
+    owed(governed, missing)
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == []
+    governed.append([attestation(2, key=keys[2])])
+    assert monitor.turn() == []
+    for key in keys[:2]:
+        governed.append([attestation(3, key=key)])
+        assert kinds(monitor.turn()) == ["forbidden-entry"]
+
+
+def test_a_rotation_that_nobody_was_permitted_counts_for_nothing_later(governed):
+    monitor = watching(governed)
+    other, second = signing_key("other"), signing_key("second")
+    governed.truth.public_keys.append(pith_key(second))
+    decision = allowed(governed, signing_key("third"))
+    governed.append([decision, rotation(other, second)])
+    owed(governed, decision)
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == []
+    governed.append([attestation(1, key=second)])
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+
+
 # Watch lists and bundles
 
 
@@ -871,6 +1009,26 @@ def test_a_missing_or_wrong_bundle_is_told(log):
     assert kinds(monitor.turn()) == ["wrong-bundle"]
 
 
+def test_a_bundle_that_cannot_be_read_is_told(log):
+    answers: list[Exception] = [TooLargeError("it has more than it may")]
+
+    def get(path: str, limit: int) -> bytes:
+        raise answers[0]
+
+    monitor = watching(log, watch=Watch(records=frozenset({number_of(1)})))
+    monitor.turn()
+    monitor.lets_go_of(bundles=(("mirror", get),))
+    assert kinds(monitor.turn(100)) == ["wrong-bundle"]
+    answers[0] = UnavailableError("no answer")
+    assert monitor.turn() == monitor.turn(99) == []
+    (fact,) = monitor.turn(1)
+    assert (fact.kind, fact.severity) == ("silent-bundles", "warning")
+    assert "mirror has not answered for a bundle for 100 s: no answer" in fact.sentence
+    answers[0] = MissingError("not here")
+    assert kinds(monitor.turn()) == ["missing-bundle"]
+    assert not monitor.position.conditions
+
+
 # Keys and shards
 
 
@@ -886,6 +1044,23 @@ def test_a_log_that_changes_its_key_is_followed_when_both_are_listed(log):
     log.fork("me", at=4)
     (fact,) = monitor.turn()
     assert proved(fact, both[1])
+
+
+def test_what_a_log_decided_counts_when_its_key_of_then_is_listed_no_more(governed):
+    new = signing_key("second")
+    both = [governed.verifier, NoteSigner(name=governed.truth.origin, key=new).verifier]
+    monitor = watching(governed, policy=believing(*both))
+    assert monitor.turn() == []
+    governed.truth.key = new
+    governed.append([attestation(100)])
+    assert monitor.turn() == []
+    monitor.lets_go_of(policy=believing(both[1]))
+    governed.append([attestation(101)])
+    assert monitor.turn() == []
+    assert monitor.turn(100) == []
+    assert monitor.position.size == governed.truth.size
+    governed.append([attestation(102, key=signing_key("other"))])
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
 
 
 def test_a_head_that_waits_by_a_key_that_was_listed_once_accuses_nobody(log):
