@@ -97,7 +97,8 @@ class NodeApp:
         return Answer(200, orjson.dumps([self._call(each) for each in request]), JSON, NO_STORE)
 
     def _call(self, call: object) -> dict[str, object]:
-        if not isinstance(call, dict):
+        # An id comes back as it came, and what is nested deeper is read than written.
+        if not isinstance(call, dict) or isinstance(call.get("id"), dict | list):
             return _refusal(None, RefusedError(BAD_REQUEST, "Invalid Request object"))
         try:
             name, params = call.get("method"), call.get("params", [])
