@@ -21,6 +21,7 @@ from translog.net.directory import Directory
 from translog.pith.event import Event
 from translog.store import files
 from translog.store.follower import (
+    REMEDY,
     Changes,
     DecisionRow,
     FactRow,
@@ -68,6 +69,7 @@ class Following:
             steady: seconds that never go back.
 
         Raises:
+            MalformedError: it is damaged.
             SignatureError: the head that was believed is signed by a key no longer listed.
         """
         self.config = config
@@ -80,9 +82,8 @@ class Following:
         self._slowest = self.slowest_seconds = 0.0
         self._clients: list[Client] = []
         store.add(config.origin)
-        raw = store.position(config.origin)
-        self._position = Position() if raw is None else Position.from_json(raw, config.policy)
-        self._stored = raw
+        self._stored = store.position(config.origin)
+        self._position = _position(self._stored, config)
         self.fetch = self._open(config.place)
         self._log = self._make_log()
 
@@ -263,6 +264,16 @@ class Reach:
     def __call__(self, origin: str, index: int) -> tuple[Event, bytes] | None:
         following = self._logs.get(origin)
         return None if following is None else following.read_event(index)
+
+
+def _position(raw: bytes | None, config: LogConfig) -> Position:
+    """Return where the monitor stood with a log."""
+    if raw is None:
+        return Position()
+    try:
+        return Position.from_json(raw, config.policy)
+    except MalformedError as error:
+        raise MalformedError(f"what is remembered of {config.origin}: {error}; {REMEDY}") from error
 
 
 def _changes(origin: str, step: Step, now: int) -> Changes:

@@ -152,12 +152,17 @@ class Monitor:
             self._courier.close(STOP_SECONDS)
 
     def once(self) -> None:
-        """Take one turn of each log, one after the other, and tell what can be told now."""
-        for origin in self.logs:
-            self._turn(origin)
+        """Take one turn of each log, one after the other, and tell what can be told now.
+
+        Raises:
+            TranslogError: a turn could not be stored, or not to its end; the others were taken.
+        """
+        errors = [error for origin in self.logs if (error := self._turn(origin)) is not None]
         for channel in self.channels:
             while channel.deliver(self.store, int(self.clocks.now())):
                 pass
+        if errors:
+            raise errors[0]
 
     def _schedule(self) -> None:
         """Begin turns at their times. The first ones are spread over an interval."""
@@ -184,7 +189,8 @@ class Monitor:
             self._busy.add(origin)
         Thread(target=self._turn, args=(origin,), daemon=True, name=f"turn of {origin}").start()
 
-    def _turn(self, origin: str) -> None:
+    def _turn(self, origin: str) -> TranslogError | None:
+        """Take a turn; return what of ours was in the way, having said so."""
         following = self.logs[origin]
         try:
             names = [channel.name for channel in self.channels]
@@ -198,6 +204,9 @@ class Monitor:
                 line = {"error": {"code": error.code, "detail": str(error)}, "origin": origin}
                 sys.stderr.write(f"{json.dumps(line)}\n")
                 sys.stderr.flush()
+            return error
+        else:
+            return None
         finally:
             with self._lock:
                 self._busy.discard(origin)

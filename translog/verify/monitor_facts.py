@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from translog.errors import TranslogError
+from translog.errors import MalformedError, TranslogError
 from translog.formats import canonical
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.policy import Policy
@@ -200,16 +200,23 @@ class Position:
         """Read what `to_json` wrote: our own file, which holds nothing of strangers unverified.
 
         Raises:
+            MalformedError: it is damaged.
             SignatureError: its head is signed by a key that the policy lists no more.
         """
-        value = json.loads(raw)
-        state = value["state"]
-        return cls(
-            state=None if state is None else AuditState.from_json(state.encode(), policy),
-            changed_at=value["changed_at"],
-            checked_at=value["checked_at"],
-            pending=tuple(
-                Pending(**{**each, "note": each["note"].encode()}) for each in value["pending"]
-            ),
-            conditions=value["conditions"],
-        )
+        try:
+            value = json.loads(raw)
+            state = value["state"]
+            position = cls(
+                state=None if state is None else AuditState.from_json(state.encode(), policy),
+                changed_at=value["changed_at"],
+                checked_at=value["checked_at"],
+                pending=tuple(
+                    Pending(**{**each, "note": each["note"].encode()}) for each in value["pending"]
+                ),
+                conditions=value["conditions"],
+            )
+            if position.to_json() != raw:
+                raise MalformedError("position is not in the form it is written in")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MalformedError(f"position is damaged: {error!r}") from error
+        return position

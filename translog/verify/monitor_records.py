@@ -47,9 +47,10 @@ def check_bundles(
             try:
                 raw = fetch(bundle_path(subject), MAX_BUNDLE_BYTES)
             except TranslogError as error:
-                found = _not_served(subject, name, error)
-                silent = error if found is None else silent
-                facts += [] if found is None else [found]
+                if isinstance(error, MissingError | MalformedError):
+                    facts.append(_missing(subject, name, error))
+                else:
+                    silent = error
             else:
                 mine = [hit for hit in due if hit.subject == subject]
                 facts += _check(subject, mine, name, raw, tree, now)
@@ -58,17 +59,9 @@ def check_bundles(
     return position, facts
 
 
-def _not_served(subject: str, place: str, error: TranslogError) -> Fact | None:
-    """Return the fact that there is no bundle; None if that is not known: there is no answer."""
-    if isinstance(error, MissingError):
-        sentence = f"{place} has no bundle about {subject}, of which events are logged"
-        return fact("missing-bundle", (place, subject), "warning", sentence)
-    return _wrong(subject, place, error) if isinstance(error, MalformedError) else None
-
-
-def _wrong(subject: str, place: str, error: TranslogError) -> Fact:
-    sentence = f"{place} serves as bundle about {subject} what is none: {error}"
-    return fact("wrong-bundle", (place, subject), "alarm", sentence)
+def _missing(subject: str, place: str, error: TranslogError) -> Fact:
+    sentence = f"{place} has no bundle about {subject}, of which events are logged: {error}"
+    return fact("missing-bundle", (place, subject), "warning", sentence)
 
 
 def _silent(
@@ -92,7 +85,8 @@ def _check(
     try:
         bundle = pith_bundle.parse(raw)
     except TranslogError as error:
-        return [_wrong(subject, place, error)]
+        sentence = f"{place} serves as bundle about {subject} what is none: {error}"
+        return [fact("wrong-bundle", (place, subject), "alarm", sentence)]
     there = event_ids(bundle)
     hidden = [hit for hit in hits if event_id(Entry.parse(hit.entry).content_sha256) not in there]
     return [_hidden(hit, hits, place, raw, bundle, tree, now) for hit in hidden]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from socket import create_connection
@@ -14,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from translog.errors import ConflictError, MissingError, SignatureError, UnavailableError
+from translog.errors import (
+    ConflictError,
+    MalformedError,
+    MissingError,
+    SignatureError,
+    UnavailableError,
+)
 from translog.formats.canonical import canonical
 from translog.formats.keys import SigningKey
 from translog.formats.note import Note, NoteSigner, Signature, Verifier, open_note
@@ -46,6 +53,7 @@ from translog.testing.published import LOG_KEY
 from translog.verify.evidence import Evidence
 from translog.verify.findings import Trust
 from translog.verify.monitor_events import Watch
+from translog.verify.monitor_facts import Position
 
 NOW = 1_780_000_000
 PREVIOUS = f"sha256:{'ab' * 32}"
@@ -201,7 +209,8 @@ def test_a_crash_between_two_steps_goes_on_from_the_first(log, tmp_path, monkeyp
         return commit(self, *arguments)
 
     monkeypatch.setattr(Follower, "commit", dying)
-    once(made, clock)
+    with pytest.raises(UnavailableError, match="the disk is gone"):
+        once(made, clock)
     monkeypatch.setattr(Follower, "commit", commit)
     with Monitor.open(made, clock.clocks()) as monitor:
         following = monitor.logs[log.truth.origin]
@@ -374,6 +383,43 @@ def test_a_key_that_is_listed_no_more_stops_the_start(log, tmp_path):
     other = believing(NoteSigner(name=log.truth.origin, key=signing_key("second")).verifier)
     with pytest.raises(SignatureError):
         Monitor.open(config(tmp_path, followed(log, policy=other)), Clock().clocks())
+
+
+def test_a_damaged_position_is_refused_in_words(log, tmp_path):
+    made = config(tmp_path, followed(log))
+    once(made, Clock())
+    origin, policy = log.truth.origin, believing(log.verifier)
+    with Follower(made.database) as store:
+        store.add(origin)
+        whole = store.position(origin)
+        store.commit(origin, origin, Changes(position=whole[:-1]), [], NOW)
+    says = f"what is remembered of {origin}: position is damaged: .*; put a copy in its place, or"
+    with pytest.raises(MalformedError, match=says):
+        Monitor.open(made, Clock().clocks())
+    for at in range(len(whole)):
+        damaged = whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]
+        with suppress(MalformedError, SignatureError):  # or it says something else, as well formed
+            assert Position.from_json(damaged, policy).to_json() == damaged
+    for value in (b"[]", b"7", b'{"state": 7}', b'{"state": null, "pending": [7]}'):
+        with pytest.raises(MalformedError):
+            Position.from_json(value, policy)
+
+
+def test_one_log_that_cannot_be_stored_keeps_no_other_from_its_turn(log, tmp_path, monkeypatch):
+    with lying_log(EVENTS, origin="example.com/other") as other:
+        made, commit = config(tmp_path, followed(log), followed(other)), Follower.commit
+
+        def full(self: Follower, origin: str, *arguments: Any) -> list[str]:
+            if origin == log.truth.origin:
+                raise UnavailableError("the disk is full")
+            return commit(self, origin, *arguments)
+
+        monkeypatch.setattr(Follower, "commit", full)
+        with Monitor.open(made, Clock().clocks()) as monitor:
+            with pytest.raises(UnavailableError, match="the disk is full"):
+                monitor.once()
+            sizes = [each.size for each in monitor.logs.values()]
+    assert sizes == [0, len(EVENTS)]
 
 
 # Alerts
