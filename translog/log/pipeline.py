@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from translog.errors import BusyError, TranslogError, UnavailableError
@@ -229,12 +229,16 @@ class Pipeline:
         Args:
             checker: checks again what was checked before the registry last changed.
         """
-        self._refresh(units, checker)
-        if units[0].decides:
-            # Each changes what the next one may do.
-            (unit,) = units
-            unit.answer([self._place_one(raw, checker) for raw in unit.raws])
-            return
+        while units:
+            self._refresh(units, checker)
+            together = list(takewhile(lambda unit: not unit.decides, units))
+            if together:
+                self._place_together(together)
+            else:  # each of its events may change what the next one may do
+                units[0].answer([self._place_one(raw, checker) for raw in units[0].raws])
+            units = units[len(together) or 1 :]
+
+    def _place_together(self, units: Sequence[Unit]) -> None:
         placed = iter(self._append([each for unit in units for each in unit.admitted]))
         for unit in units:
             unit.answer(
@@ -277,8 +281,6 @@ class Pipeline:
                     return []
                 self._ready.wait()
             while self._line and self._line[0].ready and events < BATCH_EVENTS:
-                if self._line[0].decides:
-                    return units or [self._line.popleft()]
                 units.append(self._line.popleft())
                 events += len(units[-1].raws)
         return units

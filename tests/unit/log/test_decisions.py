@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -25,7 +26,16 @@ from translog.errors import (
 )
 from translog.formats.canonical import canonical
 from translog.formats.keys import SigningKey
-from translog.log import bundler, decisions, directory, listing, moderation, registry
+from translog.log import (
+    bundler,
+    checker,
+    decisions,
+    directory,
+    intake,
+    listing,
+    moderation,
+    registry,
+)
 from translog.log.directory import LogDirectory
 from translog.log.fsck import fsck
 from translog.log.moderation import Held
@@ -41,6 +51,7 @@ from translog.pith.listed import ListedKey
 from translog.pith.record import pith_number
 from translog.store import database
 from translog.store import decisions as rows
+from translog.store import log as store
 
 NUMBER = pith_number(record(1))
 OTHER_NUMBER = pith_number(record(2))
@@ -241,6 +252,46 @@ def test_a_crowd_behind_a_decision_is_held_to_it(log: LogDirectory, db: sqlite3.
     assert {type(result) for result in before} == {Placed}
     assert {type(result) for result in decided} == {Placed}
     assert {type(result) for result in after} == {ForbiddenError}
+
+
+def test_a_crowd_is_held_to_what_only_a_decision_allowed(
+    log: LogDirectory, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = canonical(record_event(4).value)
+    sequenced, checked, on = threading.Event(), threading.Event(), threading.Event()
+    look_up, check = store.find, intake.admit_all
+
+    def find(*arguments: Any) -> Any:
+        sequenced.set()
+        on.wait()
+        return look_up(*arguments)
+
+    def admit_all(raws: Sequence[bytes], *arguments: Any) -> Any:
+        if raws == [last]:  # and all before it are ready
+            checked.set()
+        return check(raws, *arguments)
+
+    allow_registry(db)
+    allow(db, ALICE)
+    with writing(log) as writer:
+        start(writer)
+        allow(db, BOB)
+        (proposal,) = rows.read_proposals(db)
+        statement = decisions._statement(proposal, log.read_signer())
+        monkeypatch.setattr(store, "find", find)
+        monkeypatch.setattr(checker, "admit_all", admit_all)
+        results: list[list[Result]] = []
+        writer.submit([canonical(record_event(3).value)], results.append)
+        sequenced.wait()
+        both = [said(ALICE, 1), rotation(BOB, CAROL), said(BOB, 2)]
+        for part in ([statement], [canonical(said(ALICE))], [canonical(each) for each in both]):
+            writer.submit(part, results.append)
+        writer.submit([last], results.append)
+        checked.wait()
+        on.set()
+    # Nothing of Bob's was known when it was checked; when it was logged, the first ended the rest.
+    found = [[type(result) for result in part] for part in results[2:4]]
+    assert found == [[Placed], [Placed, Placed, ForbiddenError]]
 
 
 @pytest.mark.parametrize(
