@@ -104,6 +104,14 @@ def test_a_source_of_another_chain_leaves_no_directory_and_a_chain_that_is_named
         assert "Added   0 headers" in cli("sync", "new", "--source", name)
 
 
+def test_headers_that_are_refused_leave_no_directory(cli, here, chain):
+    raw = chain.raw_headers()
+    (here / "bad.bin").write_bytes(raw[:-80] + raw[-160:-80])
+    assert "header of block 100: follows block" in cli("import", "new", "bad.bin", *REGTEST, code=1)
+    assert not (here / "new").exists()
+    cli("import", "new", "raw.bin", *REGTEST)
+
+
 def test_an_empty_directory_says_so(cli, here):
     create(here / "empty", MAINNET, 0)
     said = cli("segment", "empty", "7", "-o", "none", code=3)

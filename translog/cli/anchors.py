@@ -72,7 +72,7 @@ def _age(made_at: str) -> str:
     """Return how long ago a time was, in the largest unit that is not too coarse."""
     try:
         since = now() - int(datetime.fromisoformat(made_at).astimezone(UTC).timestamp())
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # the latter: in UTC it is before the year 1
         raise MalformedError(f"made_at is {shown(made_at)}, want a time") from error
     for seconds, unit in UNITS:
         if since >= 2 * seconds:
@@ -117,6 +117,8 @@ def fetch_page(client: Client) -> dict[str, Any]:
     wanted = {"origin": str, "anchored": bool, "waiting": list, "anchors": list}
     if type(value) is not dict or any(type(value.get(n)) is not t for n, t in wanted.items()):
         raise MalformedError(f"server lists anchors as {shown(value)}")
+    if any(type(step) is not str for step in value["waiting"]):
+        raise MalformedError(f"server says that {shown(value['waiting'])} waits, want names")
     for row in value["anchors"]:
         _check(row)
     return value
@@ -132,6 +134,12 @@ def _check(row: Any) -> None:
         or type(row.get("tree_size")) is not int
         or type(row.get("calendars")) is not list
         or any(type(each) is not str for each in row["calendars"])
-        or not (block is None or (type(block) is dict and {"height", "grade"} <= block.keys()))
+        or not (block is None or _is_block(block))
     ):
         raise MalformedError(f"anchor is {shown(row)}, want one as docs/api.md describes it")
+
+
+def _is_block(block: Any) -> bool:
+    return (
+        type(block) is dict and type(block.get("height")) is int and type(block.get("grade")) is str
+    )

@@ -20,7 +20,7 @@ from translog.store import files
 from translog.store.builtin import checkpoints_of
 from translog.store.headers import STATE, HeaderFile, HeaderWriter, create
 from translog.verify import header_growth
-from translog.verify.headers import KeptHeaders, check_all, covered_by
+from translog.verify.headers import KeptHeaders, check_all, covered_by, follow_from
 
 MAX_IMPORT_BYTES = 160 << 20  # twice the chain of 2026
 
@@ -84,7 +84,9 @@ def import_(
     of = _network_of(directory, network)
     points = checkpoints_of(of)
     if not (directory / STATE).exists():
-        create(directory, of, header_growth.locate(raw, None, of, points))
+        first = header_growth.locate(raw, None, of, points)
+        follow_from(of, points, first, raw)  # what is refused leaves no directory
+        create(directory, of, first)
     with closing(HeaderWriter(directory)) as writer, output.progress("checking") as progress:
         first = header_growth.locate(raw, writer.file, of, points)
         change = header_growth.extend(writer, points, first, raw, grade, progress)

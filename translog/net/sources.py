@@ -25,7 +25,7 @@ from translog.net.quorum import Quorum
 WANTED = "esplora:, electrum:, bitcoind: or quorum:"
 
 _ELECTRUM = re.compile(
-    r"(?P<host>[0-9A-Za-z.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})(?:#(?P<pin>[0-9a-f]{64}))?",
+    r"(?P<host>[0-9A-Za-z-]{1,63}(?:\.[0-9A-Za-z-]{1,63})*|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})(?:#(?P<pin>[0-9a-f]{64}))?",
     re.ASCII,
 )
 _BITCOIND = re.compile(
