@@ -303,6 +303,17 @@ def test_a_frozen_log_is_seen_by_the_witnesses_time_at_first_sight(log):
     assert fact.kind == "clock"
 
 
+def test_a_head_is_as_fresh_as_a_whole_quorum_says(log):
+    second = CosigningKey(name="v.example", key=signing_key("second"))
+    vkeys = [each.cosigner.vkey for each in (WITNESS, second)]
+    lines = f"witness w {vkeys[0]}\nwitness v {vkeys[1]}\ngroup both all w v\nquorum both\n"
+    monitor = watching(log, policy=parse_policy(f"log {log.verifier.vkey}\n{lines}".encode()))
+    quorate(log, NOW)
+    head = open_checkpoint(log.truth.checkpoint(log.truth.size), log.verifier)
+    log._own("me").checkpoint += str(second.cosign(head, NOW - 20_000)).encode()
+    assert kinds(monitor.turn()) == ["frozen-log"]
+
+
 # Split views
 
 
@@ -385,6 +396,16 @@ def test_a_log_that_keeps_its_tree_from_comparison_is_told(log, away):
     log.relent("me")
     found = monitor.turn()
     assert [(each.kind, each.about[0]) for each in found] == [("fork", "w0"), ("fork", "w1")]
+    assert monitor.position.pending == ()
+
+
+def test_what_was_compared_does_not_wait(log):
+    monitor = watching(log)
+    old = log.truth.checkpoint(5)
+    assert monitor.turn() == []
+    log.roll_back(8, "me")
+    monitor.lets_go_of(places=(Place(name="witness", read=lambda: old),))
+    assert kinds(monitor.turn()) == ["shrunken-log"]
     assert monitor.position.pending == ()
 
 
@@ -888,6 +909,20 @@ def test_what_was_decided_behind_a_missing_decision_counts_when_that_is_there(go
     governed.append([attestation(2, key=other)])
     (fact,) = monitor.turn()
     assert (fact.kind, "was revoked" in fact.sentence) == ("forbidden-entry", True)
+
+
+def test_nothing_is_said_of_permits_while_a_decision_is_missing(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    decision = allowed(governed, other)
+    governed.append([decision])
+    owed(governed, decision)
+    assert monitor.turn() == []
+    governed.append([attestation(1, key=other)])
+    assert monitor.turn() == []
+    assert monitor.position.size == governed.truth.size
+    governed.relent("me")
+    assert monitor.turn() == []
 
 
 def test_a_key_may_have_rotated_in_what_is_missing(governed):
