@@ -1,11 +1,11 @@
 """One followed log: its connections, what is remembered of it, and its turns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from translog.errors import MalformedError, MissingError, VerificationError
+from translog.errors import ConflictError, MalformedError, MissingError, VerificationError
 from translog.formats.canonical import canonical
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.entry import Entry
@@ -78,6 +78,7 @@ class Following:
         self._family = family
         self._keys: dict[bytes, bytes] = {}
         self._allowed: Permits | None = None
+        self._found: set[Mark] = set()  # and compared, since the last step was stored
         self._steady = steady
         self._slowest = self.slowest_seconds = 0.0
         self._clients: list[Client] = []
@@ -114,7 +115,7 @@ class Following:
             reading: held while entries are read.
         """
         memory = Known(
-            find=self._find,
+            find=self._compare,
             read_event=known,
             hits=self._hits,
             owed=self._owed,
@@ -127,6 +128,7 @@ class Following:
                 self._keep(step, channels, told, now)
         except BaseException:
             self._allowed = None  # it may be ahead of what was stored
+            self._found.clear()
             raise
         finally:
             self.slowest_seconds = self._slowest
@@ -138,13 +140,28 @@ class Following:
         if position == self._stored and not (step.facts or step.owed or step.paid):
             return
         origin = self.config.origin
-        new = self._store.commit(origin, self._family, _changes(origin, step, now), channels, now)
+        with self._store.lock:
+            self._check_found(step)
+            changes = _changes(origin, step, now)
+            new = self._store.commit(origin, self._family, changes, channels, now)
         self._position, self._stored = step.position, position
         if step.paid:
             self._allowed = None  # what was owed may have decided something, before others
         self.scanned += step.scanned
         if new:
             told()
+
+    def _check_found(self, step: Step) -> None:
+        """Check that what may contradict the events of a step was looked at: another thread may
+        have stored marks of another log of the line meanwhile, and cannot have seen ours.
+
+        Raises:
+            ConflictError: it was not. The turn is taken again.
+        """
+        now = set(self._find({mark.prefix for mark in step.marks})) if step.marks else set()
+        if any(mark.origin != self.config.origin for mark in now - self._found):
+            raise ConflictError(f"{self._family}: two of its line were scanned at once")
+        self._found.clear()
 
     def read_event(self, index: int) -> tuple[Event, bytes] | None:
         """Return an event that is logged here, and its signer's key; None if it is not published.
@@ -222,9 +239,14 @@ class Following:
         self._clients.append(client)
         return partial(client.get, path, MAX_NOTE_BYTES)
 
-    def _find(self, prefixes: Sequence[int]) -> list[Mark]:
+    def _find(self, prefixes: Iterable[int]) -> list[Mark]:
         found = self._store.find(self._family, list(prefixes))
         return [Mark(row.prefix, row.origin, row.leaf_index) for row in found]
+
+    def _compare(self, prefixes: Sequence[int]) -> list[Mark]:
+        found = self._find(prefixes)
+        self._found.update(found)
+        return found
 
     def _hits(self) -> list[Hit]:
         return [

@@ -176,25 +176,25 @@ class Follower:
         """
         opened = database.open_writer if path.exists() else database.create
         self._db: sqlite3.Connection = opened(path, SCHEMA)
-        self._lock = RLock()  # one connection: who reads waits for who writes
+        self.lock = RLock()  # one connection: who reads waits for who writes, or for who does both
         self._ids: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
+        with self.lock:
             self._db.close()
 
     def add(self, origin: str) -> None:
         """Make a log known, which may be known already."""
-        with self._lock, _writing(self._db):
+        with self.lock, _writing(self._db):
             self._db.execute("INSERT OR IGNORE INTO followed (origin) VALUES (?)", (origin,))
             self._ids = dict(self._db.execute("SELECT origin, log_id FROM followed"))
 
     def position(self, origin: str) -> bytes | None:
         """Return where the monitor stands with a log, or None before its first step."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             (found,) = self._db.execute(
                 "SELECT position FROM followed WHERE origin = ?", (origin,)
             ).fetchone()
@@ -210,7 +210,7 @@ class Follower:
             channels: by which new facts are to be told.
         """
         log_id, family_id = self._ids[origin], self._ids[family]
-        with self._lock, _writing(self._db):
+        with self.lock, _writing(self._db):
             db = self._db
             db.execute(
                 "UPDATE followed SET position = ? WHERE log_id = ?", (changes.position, log_id)
@@ -257,7 +257,7 @@ class Follower:
         """Return the marks with one of these 64 bits, oldest entries first."""
         names = {log_id: origin for origin, log_id in self._ids.items()}
         found: list[MarkRow] = []
-        with self._lock, _reading():
+        with self.lock, _reading():
             for prefix in prefixes:
                 rows = self._db.execute(
                     "SELECT log_id, leaf_index FROM mark WHERE family = ? AND prefix = ?"
@@ -269,7 +269,7 @@ class Follower:
 
     def hits(self, origin: str) -> list[HitRow]:
         """Return the logged events about watched records, in order."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             rows = self._db.execute(
                 "SELECT leaf_index, entry, subject, content, since FROM hit WHERE log_id = ?"
                 " ORDER BY leaf_index",
@@ -279,7 +279,7 @@ class Follower:
 
     def owed(self, origin: str, limit: int) -> list[OwedRow]:
         """Return entries that could not be judged, those first that were not asked for longest."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             rows = self._db.execute(
                 "SELECT leaf_index, entry, since FROM owed WHERE log_id = ?"
                 " ORDER BY asked, leaf_index LIMIT ?",
@@ -289,7 +289,7 @@ class Follower:
 
     def decisions(self, origin: str) -> list[DecisionRow]:
         """Return the logged events that decide who may write, in order."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             rows = self._db.execute(
                 "SELECT leaf_index, entry, content FROM decision WHERE log_id = ?"
                 " ORDER BY leaf_index",
@@ -302,7 +302,7 @@ class Follower:
 
         What was put off holds back what is behind it: alerts are told in their order.
         """
-        with self._lock, _reading():
+        with self.lock, _reading():
             rows = self._db.execute(
                 "SELECT due_at, fact_id, alert, tries FROM delivery JOIN fact USING (fact_id)"
                 " WHERE channel = ? ORDER BY fact.rowid LIMIT ?",
@@ -314,14 +314,14 @@ class Follower:
 
     def told(self, channel: str, fact_id: str) -> None:
         """Forget that something is to be told: it was."""
-        with self._lock, _writing(self._db):
+        with self.lock, _writing(self._db):
             self._db.execute(
                 "DELETE FROM delivery WHERE channel = ? AND fact_id = ?", (channel, fact_id)
             )
 
     def put_off(self, channel: str, fact_id: str, due_at: int) -> None:
         """Tell it later: it could not be told now."""
-        with self._lock, _writing(self._db):
+        with self.lock, _writing(self._db):
             self._db.execute(
                 "UPDATE delivery SET due_at = ?, tries = tries + 1"
                 " WHERE channel = ? AND fact_id = ?",
@@ -332,18 +332,18 @@ class Follower:
         """Forget what was to be told by channels that are no more."""
         kept = list(channels)
         marks = ", ".join("?" * len(kept))
-        with self._lock, _writing(self._db):
+        with self.lock, _writing(self._db):
             self._db.execute(f"DELETE FROM delivery WHERE channel NOT IN ({marks})", kept)  # noqa: S608  # marks only
 
     def counts(self) -> dict[str, int]:
         """Return how many facts there are of each severity, and what is still to be told."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             facts = dict(self._db.execute("SELECT severity, count(*) FROM fact GROUP BY severity"))
             (waiting,) = self._db.execute("SELECT count(*) FROM delivery").fetchone()
         return {**facts, "waiting": waiting}
 
     def alerts(self) -> list[bytes]:
         """Return every alert there ever was, in the order in which it was found."""
-        with self._lock, _reading():
+        with self.lock, _reading():
             rows = self._db.execute("SELECT alert FROM fact ORDER BY rowid").fetchall()
         return [bytes(alert) for (alert,) in rows]

@@ -36,7 +36,7 @@ from translog.net.client import Client
 from translog.pith import event as events
 from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import decisions
-from translog.store.follower import Changes, FactRow, Follower
+from translog.store.follower import Changes, FactRow, Follower, MarkRow
 from translog.store.keys import write_key
 from translog.testing.events import (
     KEY,
@@ -292,6 +292,30 @@ def test_a_shard_is_followed_beside_the_log_it_continues(log, tmp_path, told):
         once(made, clock)
         (alert,) = told()
     assert (alert["kind"], alert["origin"]) == ("equivocation", "example.com/next")
+
+
+def test_two_shards_that_are_scanned_at_once_hide_no_contradiction(
+    log, tmp_path, told, monkeypatch
+):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    events = [attestation(501, paper=1, prev_event=PREVIOUS)]
+    with lying_log(events, origin="example.com/next") as shard:
+        logs = (followed(log), followed(shard, continues=log.truth.origin))
+        with Monitor.open(config(tmp_path, *logs), Clock().clocks()) as monitor:
+            find = Follower.find
+
+            def later(self: Follower, *arguments: Any) -> list[MarkRow]:
+                monkeypatch.setattr(Follower, "find", find)
+                found = find(self, *arguments)
+                assert monitor._turn("example.com/next") is None
+                return found
+
+            monkeypatch.setattr(Follower, "find", later)
+            with pytest.raises(ConflictError, match="scanned at once"):
+                monitor.once()
+            assert told() == []
+            monitor.once()
+    assert [alert["kind"] for alert in told()] == ["equivocation"]
 
 
 def test_what_stands_in_the_place_of_an_event_hides_no_contradiction(log, tmp_path, told):
