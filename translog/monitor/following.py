@@ -57,7 +57,6 @@ class Following:
         turns: how many were taken.
         scanned: how many entries they covered.
         last_at: when the last one ended, in POSIX seconds; 0 before the first.
-        slowest_seconds: how long the slowest answer in the last one took.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Following:
         self._allowed: Permits | None = None
         self._found: set[Mark] = set()  # and compared, since the last step was stored
         self._steady = steady
-        self._slowest = self.slowest_seconds = 0.0
+        self._slowest = self._slowest_before = 0.0
         self._clients: list[Client] = []
         store.add(config.origin)
         self._stored = store.position(config.origin)
@@ -97,6 +96,11 @@ class Following:
         """The entries scanned."""
         return self._position.size
 
+    @property
+    def slowest_seconds(self) -> float:
+        """How long the slowest answer took, in this turn and the one before."""
+        return max(self._slowest, self._slowest_before)
+
     def close(self) -> None:
         for client in self._clients:
             client.close()
@@ -112,7 +116,7 @@ class Following:
         """Take a turn, and store each step of it.
 
         Args:
-            reading: held while entries are read.
+            reading: held while a bundle of entries is read and stored.
         """
         memory = Known(
             find=self._compare,
@@ -122,7 +126,7 @@ class Following:
             permits=self._permits,
             keys=self._keys,
         )
-        self._slowest = 0.0
+        self._slowest_before, self._slowest = self._slowest, 0.0
         try:
             for step in monitor.follow(self._log, self._position, memory, now, reading):
                 self._keep(step, channels, told, now)
@@ -130,8 +134,6 @@ class Following:
             self._allowed = None  # it may be ahead of what was stored
             self._found.clear()
             raise
-        finally:
-            self.slowest_seconds = self._slowest
         self.turns += 1
         self.last_at = now
 

@@ -54,6 +54,23 @@ class Clocks:
     steady: Callable[[], float]
 
 
+class _Lane:
+    """What a log holds while it is read: slow ones wait for each other, and nobody for them."""
+
+    def __init__(self, following: Following, fast: Semaphore, slow: Semaphore) -> None:
+        self._following = following
+        self._fast = fast
+        self._slow = slow
+
+    def __enter__(self) -> None:
+        is_slow = self._following.slowest_seconds > SLOW_SECONDS  # by now
+        self._held = self._slow if is_slow else self._fast
+        self._held.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._held.release()
+
+
 @dataclass
 class Monitor:
     """All followed logs, from `open` to the end of the block.
@@ -194,8 +211,7 @@ class Monitor:
         following = self.logs[origin]
         try:
             names = [channel.name for channel in self.channels]
-            # Slow logs wait for each other, and nobody waits for them.
-            lane = self._slow if following.slowest_seconds > SLOW_SECONDS else self._fast
+            lane = _Lane(following, self._fast, self._slow)
             following.turn(int(self.clocks.now()), Reach(self.logs), names, self._told, lane)
             self._show(following)
         except TranslogError as error:

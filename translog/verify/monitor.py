@@ -137,7 +137,8 @@ def follow(
 
     Args:
         now: POSIX seconds.
-        reading: held while entries are read, which takes memory: for who follows many logs.
+        reading: held while a bundle of entries is read and stored, which takes memory: for who
+            follows many logs. Entered anew for each.
     """
     asked = Asked(log.fetch)
     position = position.not_after(now)
@@ -194,10 +195,9 @@ def _turn(
             if unread is not None:
                 raise unread
         if position.size < head.size or now - position.checked_at >= log.check_every:
-            with reading:
-                for step in _scan(log, position, known, now, head, asked):
-                    position = step.position
-                    yield step
+            for step in _held(_scan(log, position, known, now, head, asked), reading):
+                position = step.position
+                yield step
     except TranslogError as error:
         position, found = _unreadable(log, position, head, asked, error, now)
         yield Step(position=position, facts=tuple(found))
@@ -255,6 +255,16 @@ def _scan(
         if hits:
             position, found = check_bundles(position, hits, log.bundles, tree, now, log.patience)
             yield Step(position=position, facts=tuple(found))
+
+
+def _held(steps: Iterator[Step], reading: AbstractContextManager[object]) -> Iterator[Step]:
+    """Hold `reading` for one step after the other: whoever is slow lets others in between."""
+    while True:
+        with reading:
+            step = next(steps, None)
+            if step is None:
+                return
+            yield step
 
 
 def _step(

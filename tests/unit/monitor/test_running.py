@@ -28,7 +28,7 @@ from translog.formats.note import Note, NoteSigner, Signature, Verifier, open_no
 from translog.formats.policy import believing
 from translog.formats.published import event_path
 from translog.formats.witnessing import monitoring_path
-from translog.monitor import alerts, metrics
+from translog.monitor import alerts, following, metrics, run
 from translog.monitor.alerts import Channel, Courier, Webhook, to_command
 from translog.monitor.config import Config, LogConfig
 from translog.monitor.run import Clocks, Monitor
@@ -213,11 +213,11 @@ def test_a_crash_between_two_steps_goes_on_from_the_first(log, tmp_path, monkeyp
         once(made, clock)
     monkeypatch.setattr(Follower, "commit", commit)
     with Monitor.open(made, clock.clocks()) as monitor:
-        following = monitor.logs[log.truth.origin]
-        assert following.size == 256
+        one = monitor.logs[log.truth.origin]
+        assert one.size == 256
         monitor.once()
-        assert following.size == log.truth.size
-        assert following.scanned == log.truth.size - 256
+        assert one.size == log.truth.size
+        assert one.scanned == log.truth.size - 256
     assert told() == []
 
 
@@ -383,6 +383,41 @@ def test_one_slow_log_delays_no_other(log, tmp_path):
             runner.join(20)
             assert monitor.logs["example.com/slow"].turns == 0
             assert monitor.late > 0
+
+
+def test_logs_that_are_slow_in_the_midst_of_a_turn_delay_no_other(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "READING", 1)
+    monkeypatch.setattr(following, "TIMEOUT_SECONDS", 60.0)
+    clock, reached, release = Clock(), Event(), Event()
+    slow_events = [attestation(1_000 + number) for number in range(600)]
+    with lying_log(slow_events, origin="example.com/slow") as slow:
+        view = slow._own("me")
+        answer = view.answer
+
+        def slowly(path: str) -> bytes | None:
+            if path.startswith("tile/entries/"):
+                clock.time += run.SLOW_SECONDS + 1
+            if path == "tile/entries/001":
+                reached.set()
+                assert release.wait(60)
+            return answer(path)
+
+        view.answer = slowly
+        made = config(tmp_path, followed(slow), followed(log), stdout=False)
+        with Monitor.open(made, clock.clocks()) as monitor:
+            turns = [
+                Thread(target=monitor._turn, args=(origin,), daemon=True) for origin in monitor.logs
+            ]
+            turns[0].start()
+            assert reached.wait(20)
+            turns[1].start()
+            turns[1].join(20)
+            is_done = not turns[1].is_alive()
+            release.set()
+            for turn in turns:
+                turn.join(20)
+            assert is_done
+            assert [each.turns for each in monitor.logs.values()] == [1, 1]
 
 
 def _move(clock: Clock, wait: float) -> bool:
