@@ -17,7 +17,6 @@ HEADER_BYTES = 80
 MAX_HEIGHT = 2**31 - 1  # heights are an `int` of 32 bits in Bitcoin Core
 
 # Where the parts of a header are.
-VERSION = slice(0, 4)
 PREVIOUS = slice(4, 36)
 MERKLE_ROOT = slice(36, 68)
 TIME = slice(68, 72)
@@ -62,10 +61,6 @@ class Header:
         return self.raw[MERKLE_ROOT]
 
     @property
-    def version(self) -> int:
-        return int.from_bytes(self.raw[VERSION], "little", signed=True)
-
-    @property
     def time(self) -> int:
         """POSIX seconds, as the miner wrote them: up to two hours from the truth."""
         return int.from_bytes(self.raw[TIME], "little")
@@ -74,10 +69,6 @@ class Header:
     def bits(self) -> int:
         """The target that the hash must not exceed, in compact form."""
         return int.from_bytes(self.raw[BITS], "little")
-
-    @property
-    def nonce(self) -> int:
-        return int.from_bytes(self.raw[NONCE], "little")
 
     def __str__(self) -> str:
         return f"block {display_hash(self.hash)}"

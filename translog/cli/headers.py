@@ -20,9 +20,13 @@ from translog.store import files
 from translog.store.builtin import checkpoints_of
 from translog.store.headers import STATE, HeaderFile, HeaderWriter, create
 from translog.verify import header_growth
-from translog.verify.headers import KeptHeaders, check_all, covered_by, follow_from
-
-MAX_IMPORT_BYTES = 160 << 20  # twice the chain of 2026
+from translog.verify.headers import (
+    MAX_HEADERS_BYTES,
+    KeptHeaders,
+    check_all,
+    covered_by,
+    follow_from,
+)
 
 
 def _stated_grade(text: str) -> Grade:
@@ -80,7 +84,7 @@ def import_(
     FILE has headers of 80 bytes each, one after the other: from the first block on, or from one
     right after a checkpoint, or after a header in DIR.
     """
-    raw = files.read(file, limit=MAX_IMPORT_BYTES)
+    raw = files.read(file, limit=MAX_HEADERS_BYTES)
     of = _network_of(directory, network)
     points = checkpoints_of(of)
     if not (directory / STATE).exists():

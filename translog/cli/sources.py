@@ -4,42 +4,26 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from translog.bitcoin.claims import Known, RunSource
+from translog.bitcoin.claims import RunSource
 from translog.bitcoin.grade import HeaderSource
 from translog.bitcoin.network import MAINNET, Network
 from translog.cli.params import Parsed
-from translog.errors import MalformedError, MissingError, UnavailableError
+from translog.errors import MalformedError
 from translog.net.sources import open_source
 from translog.store import files
-from translog.store.builtin import checkpoints_of
+from translog.store.builtin import checkpoints_of, known_of
 from translog.store.headers import HeaderFile
 from translog.verify.headers import KeptHeaders
 
 FILE = "file:"
-MAX_COOKIE_BYTES = 1000
 
 Note = Callable[[str], None]
-
-
-def _cookie(path: str) -> str:
-    """Return what a node wrote to its cookie file: "user:password"."""
-    try:
-        return files.read(Path(path), limit=MAX_COOKIE_BYTES).decode("ascii").strip()
-    except MissingError as error:
-        raise UnavailableError(f"{path}: there is no such cookie: does the node run?") from error
-    except UnicodeDecodeError as error:
-        raise UnavailableError(f"{path} is no cookie of a node") from error
-
-
-def known_of(network: Network) -> Known:
-    """Return what is known of a network before anyone is asked."""
-    return Known(network=network, checkpoints=checkpoints_of(network))
 
 
 @contextmanager
 def asked(name: str, network: Network, note: Note) -> Iterator[RunSource]:
     """Open a source on the network, while the block runs."""
-    with closing(open_source(name, known_of(network), _cookie, note)) as source:
+    with closing(open_source(name, known_of(network), files.read_cookie, note)) as source:
         yield source
 
 
@@ -62,7 +46,7 @@ def opened(name: str, network: Network, note: Note) -> Iterator[HeaderSource]:
 
 
 def _asked_name(text: str) -> str:
-    open_source(text, known_of(MAINNET), _cookie, lambda _: None).close()
+    open_source(text, known_of(MAINNET), files.read_cookie, lambda _: None).close()
     return text
 
 

@@ -14,13 +14,12 @@ from translog.errors import HeaderError, MalformedError, MissingError, Unavailab
 from translog.store import builtin, files
 from translog.store.headers import HeaderFile
 from translog.verify.findings import Finding, failed
-from translog.verify.headers import KeptHeaders
+from translog.verify.headers import MAX_HEADERS_BYTES, KeptHeaders
 from translog.verify.timestamps import check_file
 
 ENDING = ".ots"
 HEADERS = ".headers"
 ASKED = ("esplora:", "electrum:", "bitcoind:", "quorum:", "file:")
-MAX_HEADERS_BYTES = 160 << 20  # twice the chain of 2026
 
 
 def content_of(name: str) -> Path | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from translog.bitcoin.claims import Known, RunSource
+from translog.bitcoin.claims import RunSource
 from translog.bitcoin.network import MAINNET, Network, network_named
 from translog.errors import MalformedError, MissingError
 from translog.formats.strict import shown
@@ -101,12 +101,8 @@ def open_headers(settings: Settings, note: Callable[[str], None]) -> RunSource |
     """
     if settings.headers is None:
         return None
-    known = Known(network=settings.network, checkpoints=builtin.checkpoints_of(settings.network))
-    return open_source(settings.headers, known, _read_cookie, note)
-
-
-def _read_cookie(path: str) -> str:
-    return files.read(Path(path)).decode("utf-8", "replace").strip()
+    known = builtin.known_of(settings.network)
+    return open_source(settings.headers, known, files.read_cookie, note)
 
 
 def parse(raw: bytes) -> Settings | None:

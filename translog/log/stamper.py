@@ -120,9 +120,9 @@ class Stamper:
         known = job.anchor
         size = published.size if known is None else known.size
         message = tip(published, published.note) if known is None else rules.tip_of(known)
-        calendars = replace(self._settings.calendars, urls=job.urls, need=1)
         self._wait(now)  # first: whatever goes wrong, also here, calendars are left in peace
-        replies = [self._with_room(reply, size) for reply in submit(calendars, message).replies]
+        given = submit(self._settings.calendars, job.urls, message)
+        replies = [self._with_room(reply, size) for reply in given]
         self._go_on()
         self._note(replies, now)
         took = {
@@ -228,9 +228,9 @@ class Stamper:
             path = found.pruned(found.in_blocks()[0])
             verify_room(row.size, path, 1)
             return path.encode()
-        except TranslogError as error:  # what files of events have no room for is not an answer
+        except TranslogError:  # what files of events have no room for is not an answer
             before = self.health[reply.calendar]
-            self.health[reply.calendar] = before.failed_with(error, reply.seconds)
+            self.health[reply.calendar] = before.failed_in(reply.seconds)
             return None
 
     def _take(self, row: AnchorRow, stamp: StampRow, path: bytes, now: int) -> Happening:

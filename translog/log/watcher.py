@@ -7,11 +7,11 @@ the words of refuted calendars and what is announced because of it change in one
 from collections.abc import Callable
 from typing import NamedTuple
 
-from translog.bitcoin.claims import Known
+from translog.bitcoin.block_time import verify_known
 from translog.bitcoin.grade import GradedHeader, HeaderSource
 from translog.bitcoin.header import Header, display_hash
 from translog.bitcoin.network import Network
-from translog.errors import HeaderError, MissingError, UnavailableError
+from translog.errors import MissingError, UnavailableError
 from translog.log import anchors as rules
 from translog.log import announcer, beacons
 from translog.log.anchoring import Happening, Settings
@@ -140,9 +140,6 @@ class _Remembered:
 
     def __init__(self, source: HeaderSource, go_on: Callable[[], None]) -> None:
         self._source = source
-        self._known = Known(
-            network=source.network, checkpoints=builtin.checkpoints_of(source.network)
-        )
         self._go_on = go_on
         self._kept: dict[int, GradedHeader] = {}
 
@@ -159,9 +156,7 @@ class _Remembered:
         if height not in self._kept:
             found = self._source.header(height)
             self._go_on()
-            if found.height != height:
-                raise HeaderError(f"header of block {found.height}: want that of block {height}")
-            self._known.verify(found.header, height)
+            verify_known(found, height, self.network, builtin.checkpoints_of(self.network))
             self._kept[height] = found
         return self._kept[height]
 

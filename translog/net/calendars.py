@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import NamedTuple
 
 from translog.bitcoin.attestation import Pending
 from translog.bitcoin.ots import Timestamp
@@ -48,7 +47,6 @@ PUBLIC_LISTED = (
 
 MAX_ANSWER_BYTES = 10_000
 MAX_DIGEST_BYTES = 64
-MAX_REASON_BYTES = 160
 MAX_URI_CHARS = 1000
 MAX_AT_ONCE = 16
 GRACE_SECONDS = 1.0  # for an answer that was all there in time to be read
@@ -60,9 +58,6 @@ _URI = re.compile(
     r"(?P<scheme>https?)://(?P<host>(?:\*\.)?[0-9a-z](?:[0-9a-z.-]*[0-9a-z])?)"
     r"(?P<port>:[1-9][0-9]{0,4})?(?P<path>(?:/[0-9A-Za-z_-][0-9A-Za-z._-]*)*)/?",
     re.ASCII,
-)
-_CONFIRMING = re.compile(
-    r"Timestamped by transaction ([0-9a-f]{64}); waiting for ([0-9]{1,6}) confirmations", re.ASCII
 )
 
 
@@ -111,20 +106,6 @@ class Calendars:
         return any(_covers(_parts(listed), found) for listed in (*self.urls, *self.listed))
 
 
-class Waiting(NamedTuple):
-    """A calendar has no path to a block yet. It may have one later, whatever it says now.
-
-    Attributes:
-        known: whether it says that it knows what it was asked for.
-        txid: the transaction that it waits for, if it says so.
-        text: what it said, for people.
-    """
-
-    known: bool
-    txid: str | None
-    text: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What came of asking one calendar once.
@@ -132,67 +113,38 @@ class Reply:
     Attributes:
         calendar: its address.
         seconds: how long it took.
-        found: a timestamp of what was asked for, in which nothing is verified; or that there is
+        found: a timestamp of what was asked for, in which nothing is verified; None if there is
             none yet; or why there is no answer: the calendar, the network, or it is not listed.
     """
 
     calendar: str
     seconds: float
-    found: Timestamp | Waiting | TranslogError
-
-    @property
-    def outcome(self) -> str:
-        """One word for metrics: "timestamp", "waiting", or the error's code."""
-        if isinstance(self.found, TranslogError):
-            return self.found.code
-        return "waiting" if isinstance(self.found, Waiting) else "timestamp"
+    found: Timestamp | TranslogError | None
 
     def noted(self, health: Health, now: int) -> Health:
-        """Return how the calendar has done with this reply. To wait is an answer."""
+        """Return how the calendar has done with this reply. That there is none yet is an answer."""
         if isinstance(self.found, TranslogError):
-            return health.failed_with(self.found, self.seconds)
+            return health.failed_in(self.seconds)
         return health.answered_in(self.seconds, now)
 
 
-Ask = Callable[[str], Timestamp | Waiting]
+Ask = Callable[[str], Timestamp | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """What came of submitting a digest.
-
-    Attributes:
-        replies: of every calendar, in their order.
-    """
-
-    replies: tuple[Reply, ...]
-    need: int
-
-    @property
-    def timestamps(self) -> list[Timestamp]:
-        """What the calendars gave that took the digest."""
-        return [reply.found for reply in self.replies if isinstance(reply.found, Timestamp)]
-
-    @property
-    def submitted(self) -> bool:
-        """Whether as many calendars took it as are needed."""
-        return len(self.timestamps) >= self.need
-
-
-def submit(calendars: Calendars, digest: bytes) -> Submission:
-    """Give a digest to all calendars at once.
+def submit(calendars: Calendars, urls: Sequence[str], digest: bytes) -> tuple[Reply, ...]:
+    """Give a digest to some calendars at once; one reply for each, in their order.
 
     May be called again with the same digest: each time makes another timestamp of it.
 
     Args:
+        urls: of `calendars.urls`, those that are to be asked.
         digest: of 1 to 64 bytes. Everybody can learn it.
     """
     if not 1 <= len(digest) <= MAX_DIGEST_BYTES:
         raise ValueError(f"digest has {len(digest)} bytes, want 1 to {MAX_DIGEST_BYTES}")
 
     ask = partial(_submitted, calendars=calendars, digest=digest)
-    replies = _all([(url, ask) for url in calendars.urls], calendars.timeout_seconds)
-    return Submission(replies=replies, need=calendars.need)
+    return _all([(url, ask) for url in urls], calendars.timeout_seconds)
 
 
 def upgrade(calendars: Calendars, pending: Sequence[Pending]) -> tuple[Reply, ...]:
@@ -229,14 +181,14 @@ def _submitted(url: str, *, calendars: Calendars, digest: bytes) -> Timestamp:
     return timestamp.pruned(listed[0])
 
 
-def _upgraded(uri: str, *, calendars: Calendars, pending: Pending) -> Timestamp | Waiting:
+def _upgraded(uri: str, *, calendars: Calendars, pending: Pending) -> Timestamp | None:
     if not calendars.lists(uri):
         raise UnlistedError(f"calendar {shown(uri)} is not listed, and is not asked")
     with _exchange(uri, calendars) as exchange:
         path = f"timestamp/{pending.message.hex()}"
         answer = exchange.ask("GET", path, MAX_ANSWER_BYTES)
     if answer.status == 404:
-        return _waiting(answer.body)
+        return None
     if answer.status != 200:
         raise refusal(answer, uri)
     return _timestamp(answer, pending.message, uri)
@@ -251,13 +203,6 @@ def _timestamp(answer: Answer, message: bytes, url: str) -> Timestamp:
         return Timestamp.parse(answer.body, message)
     except MalformedError as error:
         raise type(error)(f"{url}: {error}") from error
-
-
-def _waiting(body: bytes) -> Waiting:
-    text = body[:MAX_REASON_BYTES].decode("utf-8", "replace")
-    confirming = _CONFIRMING.fullmatch(text)
-    known = confirming is not None or text == "Pending confirmation in Bitcoin blockchain"
-    return Waiting(known=known, txid=confirming[1] if confirming else None, text=text)
 
 
 def _all(jobs: Sequence[tuple[str, Ask]], seconds: float) -> tuple[Reply, ...]:
@@ -284,7 +229,7 @@ def _all(jobs: Sequence[tuple[str, Ask]], seconds: float) -> tuple[Reply, ...]:
 def _reply(url: str, ask: Ask) -> Reply:
     start = time.monotonic()
     try:
-        found: Timestamp | Waiting | TranslogError = ask(url)
+        found: Timestamp | TranslogError | None = ask(url)
     except TranslogError as error:
         found = error
     return Reply(calendar=url, seconds=time.monotonic() - start, found=found)

@@ -11,7 +11,6 @@ class Health:
         answered, failed: how often.
         failed_in_a_row: since it last answered.
         last_answer: when that was, in POSIX seconds; None if never.
-        last_error: what went wrong last, for people.
         last_seconds: how long it took last time.
     """
 
@@ -19,7 +18,6 @@ class Health:
     failed: int = 0
     failed_in_a_row: int = 0
     last_answer: int | None = None
-    last_error: str = ""
     last_seconds: float = 0.0
 
     def answered_in(self, seconds: float, now: int) -> "Health":
@@ -32,13 +30,12 @@ class Health:
             last_seconds=seconds,
         )
 
-    def failed_with(self, error: Exception, seconds: float) -> "Health":
+    def failed_in(self, seconds: float) -> "Health":
         """Return how it has done with one more failure."""
         return replace(
             self,
             failed=self.failed + 1,
             failed_in_a_row=self.failed_in_a_row + 1,
-            last_error=str(error),
             last_seconds=seconds,
         )
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from translog.bitcoin.header import Header
 from translog.log.anchorer import Anchorer, Step
 from translog.log.anchoring import Happening, Settings, open_headers
 from translog.log.directory import LogDirectory, open_reader
@@ -33,12 +32,10 @@ class Newest(NamedTuple):
     Attributes:
         size: its checkpoint's.
         made_at: when its tip was given to calendars.
-        block_time: what its block states, if one was verified.
     """
 
     size: int
     made_at: int
-    block_time: int | None
 
 
 class Status(NamedTuple):
@@ -196,11 +193,7 @@ def _read_status(db: Connection) -> Status:
 
 
 def _newest(rows: list[anchors.AnchorRow]) -> Newest | None:
-    if not rows:
-        return None
-    row = rows[0]
-    block_time = None if row.header is None else Header(row.header).time
-    return Newest(row.size, row.made_at, block_time)
+    return Newest(rows[0].size, rows[0].made_at) if rows else None
 
 
 def _tell(happened: list[Happening], waiting: Mapping[Step, str]) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 
 from translog.bitcoin.checkpoints import Checkpoints
+from translog.bitcoin.claims import Known
 from translog.bitcoin.network import MAINNET, Network
 
 
@@ -20,3 +21,8 @@ def checkpoints() -> Checkpoints:
 def checkpoints_of(network: Network) -> Checkpoints | None:
     """Return the built-in checkpoints of a network, or None: only mainnet has some."""
     return checkpoints() if network is MAINNET else None
+
+
+def known_of(network: Network) -> Known:
+    """Return what is known of a network before anyone is asked."""
+    return Known(network=network, checkpoints=checkpoints_of(network))

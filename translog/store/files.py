@@ -10,6 +10,7 @@ from pathlib import Path
 from translog.errors import ConflictError, MissingError, UnavailableError
 
 MAX_FILE_BYTES = 1 << 20
+MAX_COOKIE_BYTES = 1000
 PRIVATE = 0o600
 LOG_ADVICE = "a log has one writer; add through its server's URL, or stop it first"
 
@@ -108,6 +109,20 @@ def read(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     if len(content) > limit:
         raise UnavailableError(f"{path} has more than {limit} bytes")
     return content
+
+
+def read_cookie(path: str) -> str:
+    """Return what a Bitcoin node of one's own wrote to its cookie file: "user:password".
+
+    Raises:
+        UnavailableError: there is none, as while the node does not run; or it is something else.
+    """
+    try:
+        return read(Path(path), limit=MAX_COOKIE_BYTES).decode("ascii").strip()
+    except MissingError as error:
+        raise UnavailableError(f"{path}: there is no such cookie: does the node run?") from error
+    except UnicodeDecodeError as error:
+        raise UnavailableError(f"{path} is no cookie of a node") from error
 
 
 def digest(path: Path, algorithm: str) -> bytes:

@@ -21,6 +21,7 @@ from translog.verify.where import about
 
 Progress = Callable[[int, int], None]
 
+MAX_HEADERS_BYTES = 160 << 20  # that are read out of one file: twice the chain of 2026
 SEGMENTS = 8  # kept in memory: periods that were asked for lately
 RACES = 5  # how often another process may change the headers while they are looked at
 NOTHING_YET = "there are no headers yet"

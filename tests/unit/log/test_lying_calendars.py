@@ -167,6 +167,23 @@ def test_nobody_is_asked_for_each_of_the_blocks_that_a_calendar_names(
     assert desk.states == ["final"]
 
 
+def test_a_path_that_leads_to_another_promise_is_none(
+    at: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    liar, honest = at.calendars
+    monkeypatch.setattr(liar, "_give", lambda _: Answer(body=pending(liar.url)))
+    honest.fault = "pending"
+    desk.add()
+    desk.turn()
+    at.pass_time(120)
+    assert desk.turn() == []
+    assert desk.states == ["pending"]
+    assert desk.anchorer.waiting == {}
+    honest.fault = None
+    desk.finish()
+    assert desk.states == ["final"]
+
+
 def test_calendars_that_nobody_listed_are_neither_asked_nor_counted(at: World, desk: Desk) -> None:
     liar = at.calendars[0]
     others = [FORK + pending(f"https://x{number}.example") for number in range(5)]

@@ -19,7 +19,6 @@ from translog.net.calendars import (
     PUBLIC,
     Calendars,
     Reply,
-    Waiting,
     submit,
     upgrade,
 )
@@ -50,7 +49,7 @@ def using(*calendars: Calendar, need: int = 1, seconds: float = 10.0) -> Calenda
 
 def submitted(calendar: Calendar) -> Pending:
     """Submit to one calendar and return what it promised."""
-    (timestamp,) = submit(using(calendar), DIGEST).timestamps
+    (timestamp,) = took(replies_of(using(calendar)))
     (pending,) = timestamp.attestations()
     assert isinstance(pending, Pending)
     return pending
@@ -61,24 +60,25 @@ def asked(calendar: Calendar, pending: Pending, seconds: float = 10.0) -> Reply:
     return reply
 
 
-def waiting(calendar: Calendar, pending: Pending) -> Waiting:
-    found = asked(calendar, pending).found
-    assert isinstance(found, Waiting)
-    return found
+def replies_of(calendars: Calendars) -> tuple[Reply, ...]:
+    """Submit to all calendars."""
+    return submit(calendars, calendars.urls, DIGEST)
+
+
+def took(replies: tuple[Reply, ...]) -> list[Timestamp]:
+    return [reply.found for reply in replies if isinstance(reply.found, Timestamp)]
 
 
 def test_a_digest_is_submitted_to_all_and_upgraded_to_a_block(chain):
     with running(chain) as one, running(chain) as two, running(chain) as three:
         calendars = using(one, two, three, need=3)
-        submission = submit(calendars, DIGEST)
-        assert submission.submitted
-        assert [reply.calendar for reply in submission.replies] == list(calendars.urls)
-        assert {reply.outcome for reply in submission.replies} == {"timestamp"}
-        assert {timestamp.message for timestamp in submission.timestamps} == {DIGEST}
-        pending = [each for found in submission.timestamps for each in found.attestations()]
+        replies = replies_of(calendars)
+        assert [reply.calendar for reply in replies] == list(calendars.urls)
+        assert [timestamp.message for timestamp in took(replies)] == [DIGEST] * 3
+        pending = [each for found in took(replies) for each in found.attestations()]
         assert [each.uri for each in pending] == list(calendars.urls)
 
-        assert {reply.outcome for reply in upgrade(calendars, pending)} == {"waiting"}
+        assert {reply.found for reply in upgrade(calendars, pending)} == {None}
         heights = [each.stamp(chain.time + SPACING) for each in (one, two, three)]
         replies = upgrade(calendars, pending)
     for reply, each, height in zip(replies, pending, heights, strict=True):
@@ -88,29 +88,31 @@ def test_a_digest_is_submitted_to_all_and_upgraded_to_a_block(chain):
         assert reply.found.attestations() == [InBlock(root, height)]
 
 
+def test_some_of_the_calendars_can_be_asked(chain):
+    with running(chain) as one, running(chain) as two:
+        (reply,) = submit(using(one, two), [two.url], DIGEST)
+        assert reply.calendar == two.url
+        assert one.requests == []
+
+
 def test_no_404_is_final(chain):
     with running(chain, confirmations=6) as calendar:
         calendar.fault = "posted, then not found"
         pending = submitted(calendar)
-        assert waiting(calendar, pending) == Waiting(known=False, txid=None, text="Not found")
-        found = waiting(calendar, pending)
-        assert (found.known, found.text) == (True, "Pending confirmation in Bitcoin blockchain")
+        assert asked(calendar, pending).found is None
+        assert asked(calendar, pending).found is None
         calendar.stamp(chain.time + SPACING)
-        found = waiting(calendar, pending)
-        assert (found.known, len(found.txid or "")) == (True, 64)
-        assert found.text.endswith("; waiting for 6 confirmations")
+        assert asked(calendar, pending).found is None
         chain.mine_empty(5)
-        assert asked(calendar, pending).outcome == "timestamp"
+        assert isinstance(asked(calendar, pending).found, Timestamp)
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"pending", b"x" * 5000, b"Not found\n"])
-def test_a_404_with_any_other_text_is_not_final_either(text):
+def test_a_404_with_any_text_is_not_final(text):
     with serving(lambda _: Answer(status=404, body=text)) as server:
         calendars = Calendars(urls=(server.url,), listed=(), need=1)
         (reply,) = upgrade(calendars, [Pending(DIGEST, server.url)])
-    assert isinstance(reply.found, Waiting)
-    assert (reply.found.known, reply.found.txid) == (False, None)
-    assert len(reply.found.text) <= 160
+    assert reply.found is None
 
 
 FAULTS: list[tuple[str, type[TranslogError], str]] = [
@@ -127,21 +129,17 @@ FAULTS: list[tuple[str, type[TranslogError], str]] = [
 def test_what_a_bad_calendar_does_is_named(calendar, fault, kind, says):
     pending = submitted(calendar)
     calendar.fault = fault
-    submission = submit(using(calendar), DIGEST)
-    assert not submission.submitted
-    assert submission.timestamps == []
-    for reply in (*submission.replies, asked(calendar, pending)):
+    for reply in (*replies_of(using(calendar)), asked(calendar, pending)):
         assert type(reply.found) is kind
         assert says in str(reply.found)
         assert calendar.url in str(reply.found)
-        assert reply.outcome == kind.code
 
 
 def test_a_calendar_that_hangs_is_given_up(calendar):
     pending = submitted(calendar)
     calendar.fault = "hanging"
-    submission = submit(using(calendar, seconds=0.1), DIGEST)
-    for reply in (*submission.replies, asked(calendar, pending, seconds=0.1)):
+    replies = replies_of(using(calendar, seconds=0.1))
+    for reply in (*replies, asked(calendar, pending, seconds=0.1)):
         assert isinstance(reply.found, UnavailableError)
         assert "did not answer within 0.1 s" in str(reply.found)
 
@@ -159,39 +157,24 @@ def test_all_are_asked_at_the_same_time(chain):
 
         with serving(release_others) as last:
             urls = (one.url, two.url, last.url)
-            submission = submit(Calendars(urls=urls, listed=(), need=2), DIGEST)
-            assert [reply.outcome for reply in submission.replies] == [
-                "timestamp",
-                "timestamp",
-                "unavailable",
+            replies = replies_of(Calendars(urls=urls, listed=(), need=2))
+            assert [type(reply.found) for reply in replies] == [
+                Timestamp,
+                Timestamp,
+                UnavailableError,
             ]
-            assert submission.submitted
         assert three.requests == []
-
-
-@pytest.mark.parametrize("need, enough", [(1, True), (2, True), (3, False), (4, False)])
-def test_submitted_means_that_as_many_took_it_as_are_needed(chain, need, enough):
-    with (
-        running(chain) as one,
-        running(chain) as two,
-        running(chain) as three,
-        running(chain) as four,
-    ):
-        two.fault, three.fault = "garbage", "server error"
-        submission = submit(using(one, two, three, four, need=need), DIGEST)
-    assert submission.submitted is enough
-    assert len(submission.timestamps) == 2
 
 
 def test_a_promise_of_a_calendar_that_nobody_listed_is_none(calendar):
     calendar.fault = "foreign calendar"
-    (reply,) = submit(using(calendar), DIGEST).replies
+    (reply,) = replies_of(using(calendar))
     assert isinstance(reply.found, MalformedError)
     assert "attestations of calendars not listed: 'https://calendar.example.net'" in str(
         reply.found
     )
     calendars = Calendars(urls=(calendar.url,), listed=("https://*.example.net",), need=1)
-    assert submit(calendars, DIGEST).submitted
+    assert len(took(replies_of(calendars))) == 1
 
 
 def test_a_timestamp_of_something_else_leads_to_no_block(chain, calendar):
@@ -204,8 +187,8 @@ def test_a_timestamp_of_something_else_leads_to_no_block(chain, calendar):
     assert isinstance(found, Timestamp)  # only the block can tell:
     assert found.in_blocks() != [InBlock(root, height)]
     calendar.fault = None
-    assert waiting(calendar, pending).text == "Not found"
-    assert asked(calendar, good).outcome == "timestamp"
+    assert asked(calendar, pending).found is None
+    assert isinstance(asked(calendar, good).found, Timestamp)
 
 
 # Who is asked
@@ -319,7 +302,7 @@ def test_a_calendar_that_is_not_listed_is_not_asked(calendar):
             Pending(DIGEST, f"{calendar.url}@{stranger.url.removeprefix('http://')}"),
         ]
         first, *others = upgrade(using(calendar), [pending, *strangers])
-    assert first.outcome == "waiting"
+    assert first.found is None
     for reply in others:
         assert isinstance(reply.found, UnlistedError)
         assert str(reply.found).endswith("is not listed, and is not asked")
@@ -330,7 +313,7 @@ def test_many_are_asked_a_few_at_a_time(calendar):
     count = 2 * MAX_AT_ONCE + 3
     pending = [Pending(bytes([number]) * 44, calendar.url) for number in range(count)]
     replies = upgrade(using(calendar), pending)
-    assert [reply.outcome for reply in replies] == ["waiting"] * count
+    assert [reply.found for reply in replies] == [None] * count
     assert sorted(each.path for each in calendar.requests) == [
         f"/timestamp/{each.message.hex()}" for each in pending
     ]
@@ -340,7 +323,7 @@ def test_many_are_asked_a_few_at_a_time(calendar):
 @pytest.mark.parametrize("digest", [b"", bytes(65)])
 def test_a_digest_has_from_1_to_64_bytes(calendar, digest):
     with pytest.raises(ValueError, match="want 1 to 64"):
-        submit(using(calendar), digest)
+        submit(using(calendar), [calendar.url], digest)
     assert calendar.requests == []
 
 
@@ -373,20 +356,20 @@ def test_a_configuration_that_makes_no_sense_is_refused(wrong):
 def test_health_counts_answers_and_failures(calendar):
     health = Health()
     calendars = using(calendar)
-    (reply,) = submit(calendars, DIGEST).replies
+    (reply,) = replies_of(calendars)
     health = reply.noted(health, 100)
     assert (health.answered, health.failed, health.last_answer) == (1, 0, 100)
     assert health.last_seconds == reply.seconds > 0.0
     calendar.fault = "busy"
     for now in (200, 300):
-        (reply,) = submit(calendars, DIGEST).replies
+        (reply,) = replies_of(calendars)
         health = reply.noted(health, now)
     assert (health.answered, health.failed, health.failed_in_a_row) == (1, 2, 2)
     assert health.last_answer == 100
-    assert "answered 503" in health.last_error
+    assert health.last_seconds == reply.seconds
     calendar.fault = None
     (reply,) = upgrade(calendars, [Pending(DIGEST, calendar.url)])
-    assert reply.outcome == "waiting"  # an answer all the same
+    assert reply.found is None  # an answer all the same
     health = reply.noted(health, 400)
     assert (health.answered, health.failed, health.failed_in_a_row) == (2, 2, 0)
     assert health.last_answer == 400
