@@ -92,7 +92,8 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
             " a backup has none"
         ) from error
     with closing(open_reader(directory)) as db:
-        reader.checkpoint_note(db)  # where there is none, nothing is made
+        with snapshot(db):
+            reader.checkpoint_note(db)  # where there is none, nothing is made
         files.make_folder(out)
         with closing(Lock(out / LOCK, LOCK_ADVICE)), snapshot(db):
             return _export(db, directory, out, base_url, signer, progress)
@@ -172,7 +173,7 @@ def _write_events(
         if tile.level:
             return
         start = tile.index * FULL
-        leaves = log.read_leaves(db, start, tile.width)
+        leaves = reader.leaves(db, start, tile.width)
         contents = [unpack(leaf.body, limit=MAX_EVENT_BYTES) for leaf in leaves]
         for leaf, content in zip(leaves, contents, strict=True):
             if leaf.leaf_index >= old_size:

@@ -66,9 +66,15 @@ def entry_bundle(db: Connection, size: int, index: int, width: int) -> bytes:
 def event_bundle(db: Connection, size: int, index: int, width: int) -> bytes:
     """Return the contents of events [index * 256, + width), a line each."""
     start = _start(size, index, width, "event bundle")
-    leaves = log.read_leaves(db, start, width)
-    _all_there(len(leaves), width, start)
-    return b"".join(unpack(leaf.body, limit=MAX_EVENT_BYTES) + b"\n" for leaf in leaves)
+    found = leaves(db, start, width)
+    return b"".join(unpack(leaf.body, limit=MAX_EVENT_BYTES) + b"\n" for leaf in found)
+
+
+def leaves(db: Connection, start: int, width: int) -> list[log.Leaf]:
+    """Return leaves [start, start + width), or raise MalformedError where one is not stored."""
+    found = log.read_leaves(db, start, width)
+    _all_there(len(found), width, start)
+    return found
 
 
 def _start(size: int, index: int, width: int, what: str) -> int:

@@ -18,6 +18,7 @@ from translog.errors import (
     MalformedError,
     MissingError,
     TooLargeError,
+    UnavailableError,
     VerificationError,
 )
 from translog.formats.canonical import canonical
@@ -275,6 +276,29 @@ def test_nothing_is_exported_before_a_checkpoint(log: LogDirectory, tmp_path: Pa
     with pytest.raises(MissingError, match="none is signed yet"):
         ship(log, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_an_entry_that_is_not_stored_any_more_shifts_no_other(
+    log: LogDirectory, tmp_path: Path, missing: int
+) -> None:
+    add(log, *raws(1, 2, 3))
+    with closing(sqlite3.connect(log.database)) as db, db:
+        db.execute("DELETE FROM leaf WHERE leaf_index = ?", (missing,))
+    with pytest.raises(MalformedError, match="leaves 0 to 3 are stored as 2 rows only"):
+        ship(log, tmp_path / "out")
+    assert content_of(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("table", ["shown", "leaf"])
+def test_a_damaged_database_is_an_error_that_says_so(
+    log: LogDirectory, tmp_path: Path, table: str
+) -> None:
+    add(log, *raws(1))
+    with closing(sqlite3.connect(log.database)) as db, db:
+        db.execute(f"DROP TABLE {table}")
+    with pytest.raises(UnavailableError, match=f"database: no such table: {table}"):
+        ship(log, tmp_path / "out")
 
 
 def test_a_log_is_not_exported_into_a_log(log: LogDirectory) -> None:
