@@ -94,22 +94,28 @@ def read_xml(chunks: Iterable[bytes]) -> Iterator[Read]:
     collector = _Collector()
     parser = DefusedXMLParser(target=collector, forbid_dtd=True)
     since = found = 0
+    for part in _parts(chunks):
+        # Of the end of a work the parser may tell later, when it has seen more, or all.
+        _feed(parser, part)
+        since = 0 if collector.done else since + len(part)
+        if since > MAX_WORK_BYTES:
+            raise TooLargeError(f"xml: a work has more than {MAX_WORK_BYTES} bytes")
+        done, collector.done = collector.done, []
+        found += len(done)
+        yield from map(_read, done)
+    if not found:
+        raise MalformedError("xml: no work is in it, want entries of Atom, or records of arXivRaw")
+
+
+def _feed(parser: DefusedXMLParser, part: bytes) -> None:
     try:
-        for part in _parts(chunks):
-            # Of the end of a work the parser may tell later, when it has seen more, or all.
-            parser.feed(part) if part else parser.close()
-            since = 0 if collector.done else since + len(part)
-            if since > MAX_WORK_BYTES:
-                raise TooLargeError(f"xml: a work has more than {MAX_WORK_BYTES} bytes")
-            done, collector.done = collector.done, []
-            found += len(done)
-            yield from map(_read, done)
+        parser.feed(part) if part else parser.close()
     except DefusedXmlException as error:
         raise MalformedError("xml: has a document type: nothing may be declared in it") from error
     except ParseError as error:
         raise MalformedError(f"xml: {error}") from error
-    if not found:
-        raise MalformedError("xml: no work is in it, want entries of Atom, or records of arXivRaw")
+    except (LookupError, ValueError) as error:
+        raise MalformedError(f"xml: its encoding is not read here: {str(error)[:80]}") from error
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:

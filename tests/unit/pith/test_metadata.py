@@ -252,6 +252,12 @@ def test_a_document_in_which_something_is_declared_is_refused(document: str) -> 
         works(document)
 
 
+@pytest.mark.parametrize("encoding", ["nonesuch", "utf-7", "big5", "base64", "utf-32", "idna"])
+def test_an_encoding_that_the_parser_does_not_read_is_refused(encoding: str) -> None:
+    with pytest.raises(MalformedError, match="xml: its encoding is not read here: "):
+        works(f'<?xml version="1.0" encoding="{encoding}"?><feed/>')
+
+
 @pytest.mark.parametrize(
     "document", ["", "<feed", "<feed/>", "<a></b>", "\x00", "plain", "<feed>&undeclared;</feed>"]
 )
