@@ -165,11 +165,13 @@ def translated(what: object, remedy: str = LOG_SCHEMA.remedy) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         advice = f" (the file is damaged: {remedy})" if is_damage(error) else ""
         raise UnavailableError(f"{what}: {error}{advice}") from error
 
 
 def is_damage(error: BaseException | None) -> bool:
     """Say whether SQLite's error means that the file itself is not what SQLite wrote."""
+    if isinstance(error, UnicodeDecodeError):  # of its message, which quotes the damaged schema
+        return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED

@@ -72,9 +72,10 @@ def read_identity(db: sqlite3.Connection) -> Identity:
     if row is None:
         raise MalformedError("database: there is no log in it")
     *identity, dictionary = row
-    if dictionary != DICTIONARY:
+    is_whole = [type(each) for each in row] == [str, bytes, bytes]
+    if dictionary != DICTIONARY or not is_whole:
         # A dictionary of zstd begins with a magic number and its own id: another has another id.
-        is_another = dictionary[:4] == DICTIONARY[:4]
+        is_another = is_whole and dictionary[:4] == DICTIONARY[:4]
         if not is_another or dictionary[:8] == DICTIONARY[:8]:
             raise MalformedError(
                 "database: its row of table log is damaged: put a backup in its place"

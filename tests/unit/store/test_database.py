@@ -12,7 +12,14 @@ import pytest
 from translog.errors import ConflictError, MalformedError, TranslogError, UnavailableError
 from translog.log.mirrors import add as add_source
 from translog.store import database, follower, mirrors, search, witness
-from translog.store.database import create, open_editor, open_reader, open_writer, transaction
+from translog.store.database import (
+    create,
+    is_damage,
+    open_editor,
+    open_reader,
+    open_writer,
+    transaction,
+)
 from translog.store.log import Identity, read_head, read_identity, write_identity
 from translog.store.log_schema import LOG_SCHEMA
 from translog.store.schema import Schema
@@ -86,6 +93,18 @@ def test_what_helps_a_damaged_database_is_told_for_its_kind(
         for opened in (open_editor, open_reader):
             with pytest.raises(error, match=remedy):
                 opened(path, schema)
+
+
+def test_a_schema_that_is_no_text_any_more_is_damage(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = path.read_bytes()
+    assert content.count(b"origin TEXT") == 1
+    path.write_bytes(content.replace(b"origin TEXT", b"origin T\xddXT"))
+    for opened in (open_writer, open_editor, open_reader):
+        with pytest.raises(UnavailableError, match=r"the file is damaged: ") as refused:
+            opened(path)
+        assert is_damage(refused.value.__cause__)
 
 
 def test_what_cannot_be_used_is_closed_again(

@@ -65,6 +65,20 @@ def test_a_database_without_a_log_says_so(tmp_path: Path) -> None:
                 ask(empty)
 
 
+@pytest.mark.parametrize("column", ["origin", "public_key", "body_dictionary"])
+def test_a_row_whose_columns_are_of_another_kind_is_damaged(column: str) -> None:
+    # A damaged page can hold what SQLite would not have let in.
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE log (origin, public_key, body_dictionary)")
+        values = ("example.com/log", bytes(32), DICTIONARY)
+        db.execute("INSERT INTO log VALUES (?, ?, ?)", values)
+        assert log.read_identity(db)
+        for other in (None, 7):
+            db.execute(f"UPDATE log SET {column} = ?", (other,))
+            with pytest.raises(MalformedError, match="row of table log is damaged"):
+                log.read_identity(db)
+
+
 @pytest.mark.parametrize(
     "found", [b"", b"another", DICTIONARY[:-1], DICTIONARY[:9] + b"x" + DICTIONARY[10:]]
 )
