@@ -90,7 +90,9 @@ class _Checker:
         message = tip(checkpoint, row.note)
         self._tips[row.anchor_id], self._sizes[row.anchor_id] = message, row.size
         if row.height is None or row.header is None or row.path is None or row.grade is None:
-            return  # all of them are, the schema says
+            if row.state != "lost" and not anchors.read_stamps(self._db, row.anchor_id):
+                raise VerificationError("no calendar has taken it, and no block holds it")
+            return  # all of them are None, the schema says
         Grade.parse(row.grade)
         claim = InBlock(Header(row.header).merkle_root, row.height)
         if Timestamp.parse(row.path, message).attestations() != [claim]:

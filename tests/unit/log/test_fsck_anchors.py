@@ -91,6 +91,14 @@ CHANGES: list[tuple[str, Change]] = [
         "stamp of anchor 2: time is -1",
         sql("INSERT INTO stamp SELECT 2, 'x', 1, -1, pending, NULL FROM stamp LIMIT 1"),
     ),
+    (
+        "anchor 3: no calendar has",
+        sql(
+            "INSERT INTO anchor (network, size, note, made_at, state, changed_at)"
+            " SELECT network, size, note, made_at, state, changed_at FROM anchor"
+            " WHERE anchor_id = 2"
+        ),
+    ),
     ("beacon 95: network", sql("UPDATE beacon SET network = 'x' WHERE height = 95")),
     ("beacon 95: time", sql("UPDATE beacon SET made_at = -1 WHERE height = 95")),
     (

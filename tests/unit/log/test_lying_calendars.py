@@ -97,7 +97,7 @@ def test_a_promise_too_deep_for_the_files_of_events_is_none(
 
 def test_a_path_too_deep_for_the_files_of_events_is_none(at: World, desk: Desk) -> None:
     liar, honest = at.calendars
-    answering(liar, deep(liar, 248))  # from there, it is nine more to the block
+    answering(liar, deep(liar, 244))  # from there, it is nine more to the block
     honest.fault = "pending"
     desk.add()
     desk.turn()
