@@ -27,8 +27,9 @@ def export(output: Output, directory: str, out: Path, base_url: str | None) -> N
     They are the files that `translog serve` answers with: checkpoint, tiles, entries, events,
     keys.json, and each record's bundle and state; and of what is anchored for good, the .ots
     files. Run again, it adds what is new. The checkpoint comes last: copy it last, too. A record's
-    bundle is written again when the record has a new event, and not with every checkpoint as a
-    server does.
+    bundle is written again when the record has a new event, or some that count no more since their
+    key was lost, and not with every checkpoint as a server does. One process at a time exports
+    into OUT.
     """
     log = find_log(directory)
     with output.progress("exporting") as progress:

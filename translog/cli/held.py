@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import EVENT_ID
+from translog.cli.params import EVENT_ID, REASON
 from translog.cli.places import answering, find_log, now
 from translog.cli.settling import decide
 from translog.log import decisions, reader
@@ -18,9 +18,6 @@ from translog.store import decisions as rows
 from translog.store.database import snapshot
 from translog.store.log import read_head
 
-REASON = click.option(
-    "--reason", metavar="TEXT", default="", help="Why, in words. It stands in the log."
-)
 EVENTS = click.argument("events", metavar="EVENT_ID...", type=EVENT_ID, nargs=-1, required=True)
 
 

@@ -9,7 +9,7 @@ import click
 
 from translog.cli.keyring import KEY, LOG_KEY, PublicKey
 from translog.cli.output import Output, counted, json_option
-from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL, NUMBER, PATH
+from translog.cli.params import FINGERPRINT, KEY_NAME, LABEL, NUMBER, PATH, REASON
 from translog.cli.permits import DEFAULT_TYPES, rows_of, value_of
 from translog.cli.places import answering, base_url_of, find_log, now, published
 from translog.cli.settling import decide
@@ -26,10 +26,6 @@ from translog.store.database import snapshot
 from translog.store.keys import read_key, write_key
 from translog.store.registry import read_signers
 from translog.verify.registry import replay
-
-REASON = click.option(
-    "--reason", metavar="TEXT", default="", help="Why, in words. It stands in the log."
-)
 
 
 @click.group(short_help="Make keys, and say which may write to a log.", no_args_is_help=True)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from translog.cli.add import opened_file, size_of
 from translog.cli.output import Progress
+from translog.cli.reading import is_whole
 from translog.errors import (
     HashError,
     MalformedError,
@@ -128,15 +129,10 @@ def _works(stream: BinaryIO, name: str) -> Iterator[Found]:
         yield Found(name, MalformedError(f"{name} is empty"))
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         yield from _xml(head, stream, name)
-    elif _is_whole(head):
+    elif is_whole(head):
         yield from _lines(head, stream, name)
     else:
         yield _json(name, head + stream.read(MAX_METADATA_BYTES + 1 - len(head)))
-
-
-def _is_whole(line: bytes) -> bool:
-    line = line.strip()
-    return line.startswith(b"{") and line.endswith(b"}")
 
 
 def _lines(head: bytes, stream: BinaryIO, name: str) -> Iterator[Found]:

@@ -128,3 +128,6 @@ SIGNER_ID = click.option(
     help="Under which name it is signed: the one that the log allows the key.  [default: the"
     " key's fingerprint]",
 )
+REASON = click.option(
+    "--reason", metavar="TEXT", default="", help="Why, in words. It stands in the log."
+)

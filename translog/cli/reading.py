@@ -34,7 +34,7 @@ def read_items(stream: BinaryIO, name: str) -> Iterator[Item]:
     number, line = next(lines, (0, b""))
     if not line:
         yield Item(name, MalformedError(f"{name} is empty"))
-    elif not _is_whole(line):
+    elif not is_whole(line):
         yield from _items(line + stream.read(MAX_BUNDLE_BYTES + 1 - len(line)), name)
     else:
         second = next(lines, None)
@@ -54,7 +54,8 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         number += 1
 
 
-def _is_whole(line: bytes) -> bool:
+def is_whole(line: bytes) -> bool:
+    """Tell a JSON object on a line of its own from the first line of a document."""
     line = line.strip()
     return line.startswith(b"{") and line.endswith(b"}")
 

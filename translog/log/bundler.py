@@ -5,7 +5,6 @@ under the same gets the same bytes. Any mirror with the same events and keys get
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from translog.pith.build import build_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
 from translog.pith.kinds import mirror_hint, record_mirrored
+from translog.pith.permits import iso
 from translog.pith.record import SHORT_CHARS, SUFFIX_CHARS, aliases, parse_pith_number
 from translog.store import log
 from translog.store.bodies import from_micros, unpack
@@ -58,7 +58,7 @@ def bundle(
         events=events,
         keys=listed_keys(db, size, placed, pith_key(signer.verifier, base_url)),
         source_aliases=_stated_aliases(taken_over, events),
-        built_at=_time(max(log.read_signed_at(db, size), proofs.changed_at)),
+        built_at=iso(max(log.read_signed_at(db, size), proofs.changed_at)),
         base_url=base_url,
         mirror_hints=_mirror_hints(taken_over, number, signer.name, base_url),
         signing_key=signer.key,
@@ -169,7 +169,3 @@ def _mirror_hints(
             for source in sources
         ),
     ]
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -22,6 +22,8 @@ from translog.log import directory, reader
 from translog.log.directory import LogDirectory
 from translog.log.finder import cited_by, names_of
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED
+from translog.pith.kinds.citation_signature import TYPE as CITATION
+from translog.pith.kinds.graph_snapshot import TYPE as GRAPH_SNAPSHOT
 from translog.pith.record import parse_pith_number
 from translog.pith.titles import is_title, snapshot_title
 from translog.store import log, search, titles
@@ -29,7 +31,6 @@ from translog.store.bodies import unpack
 from translog.store.database import Connection, translated
 from translog.store.search import Coverage, Record
 
-GRAPH_SNAPSHOT, CITATION = "graph_snapshot", "citation_signature"
 LEAVES_A_BATCH = 1_024
 NICENESS = 19  # the most there is: what is searched may wait; what is logged may not
 # Canonical content begins with the time and the type: no other event needs to be read.

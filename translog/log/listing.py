@@ -5,14 +5,13 @@ carry those events that others need to compute the same state.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from translog.formats.entry import Entry
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED, restore
 from translog.pith.key import PithKey
 from translog.pith.listed import ListedKey
-from translog.pith.permits import Permit
+from translog.pith.permits import Permit, iso
 from translog.store import log, registry
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection
@@ -95,9 +94,9 @@ def validity(permit: Permit) -> dict[str, Any]:
         "signer_id": permit.signer_id,
         "event_types": sorted(permit.event_types),
         "status": _status(permit),
-        "valid_from": _iso(permit.allowed_at),
+        "valid_from": iso(permit.allowed_at),
         "valid_from_index": permit.allowed_index,
-        "valid_until": None if permit.revoked_at is None else _iso(permit.revoked_at),
+        "valid_until": None if permit.revoked_at is None else iso(permit.revoked_at),
         "valid_until_index": permit.ended_index,
         "rotated_from": permit.rotated_from,
         "rotated_to": permit.rotated_to,
@@ -111,7 +110,3 @@ def _status(permit: Permit) -> str:
     if permit.rotated_to is not None:
         return "rotated"
     return "active" if permit.revoked_at is None else "revoked"
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

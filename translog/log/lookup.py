@@ -10,12 +10,11 @@ from typing import Any
 
 from translog.pith.event import RECORD_CREATED
 from translog.pith.kinds import record_mirrored
-from translog.pith.record import BASE32, base32_bits
+from translog.pith.record import base32_bits
 
 BITS = 64
 BITS_A_CHAR = 5
 NUMBER_PREFIX_CHARS = len("pith:2024:")
-ALPHABET = frozenset(BASE32)
 LONGEST = -(-BITS // BITS_A_CHAR)  # 13 characters of base32 hold 65 bits
 
 

@@ -23,8 +23,6 @@ from translog.store import cosignatures, log, registry
 from translog.store.bodies import unpack
 from translog.store.database import Connection
 
-KEY_CHUNK = 4096
-
 
 def checkpoint_note(db: Connection) -> bytes:
     """Return the newest head that was shown, or raise MissingError before the first."""

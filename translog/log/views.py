@@ -12,11 +12,11 @@ from translog.errors import MissingError, TooLargeError
 from translog.log import bundler, reader
 from translog.log.finder import cited_by, names_of
 from translog.pith.event import RECORD_CREATED
+from translog.pith.kinds.citation_signature import TYPE as CITATION
 from translog.pith.record import parse_pith_number
 from translog.store import log, search, titles
 from translog.store.database import Connection
 
-CITATION = "citation_signature"
 MAX_CITING = 10  # of each the whole state is merged, to see whether the citation still stands
 
 

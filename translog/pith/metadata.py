@@ -154,8 +154,3 @@ def work(
     }
     check_record(record)
     return Work(record, title.given, abstract.given, graph_snapshot)
-
-
-def text_sha256(text: str) -> str:
-    """Return the hash of a title or an abstract, as a record holds it."""
-    return sha256(canonical_text(text).encode()).hexdigest()

@@ -10,6 +10,7 @@ from translog.formats.canonical import canonical
 from translog.formats.note import NoteSigner
 from translog.log import bundler, views
 from translog.pith import linked
+from translog.pith.kinds.citation_signature import TYPE as CITATION
 from translog.pith.titles import find_title, snapshot_title
 from translog.server.answers import JSON, Header
 from translog.server.documents import BY_ACCEPT, Document, seconds_of
@@ -117,7 +118,7 @@ def _cited(citing: views.Citing, titles: list[str]) -> Statement:
     payloads = [item["payload"] for item in reversed(snapshots)]
     said_titles = [*titles, *map(snapshot_title, payloads)]
     title = find_title(said_titles, bundle["canonical_record"])
-    says = statement("citation_signature", citing.item, citing.leaf_index)
+    says = statement(CITATION, citing.item, citing.leaf_index)
     said = Said(
         sentence=title or bundle["short_pith_number"],
         more=says.said.sentence,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from translog.log.listing import registry_keys
 from translog.log.registry import pith_key
 from translog.pith.linked import CONTEXT
 from translog.pith.manifest import mirror, mirror_manifest, signing_key, signing_keys
+from translog.pith.permits import iso
 from translog.server.answers import JSON, TEXT, Answer, Header
 from translog.server.documents import Document
 from translog.server.negotiation import JSON_LD
@@ -82,5 +82,4 @@ class Manifests:
         size = self._publishing.checkpoint.size
         # When the newest checkpoint was signed: before it, nobody said any of this.
         now = await self._readers.ask(lambda db: log.read_signed_at(db, size))
-        text = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Document(canonical(made(text)), JSON, changed_at=now).answer(request)
+        return Document(canonical(made(iso(now))), JSON, changed_at=now).answer(request)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from translog.formats.note import Note
 from translog.formats.strict import parse_decimal
 from translog.log import anchored, bundler, views
 from translog.log.finder import MAX_FOUND
+from translog.pith.permits import iso
 from translog.pith.record import PithNumber, parse_pith_number
 from translog.server.answers import ANYONE, BRIEF, IMMUTABLE, JSON, NO_STORE, Answer, Scope
 from translog.server.documents import BY_ACCEPT, Document
@@ -83,7 +83,7 @@ class Site:
         newest = await self._searching.newest()
         page = FrontPage(
             size=size,
-            signed_at=time_of(signed_at),
+            signed_at=iso(signed_at),
             signed_age=words.age(self._clock.now() - signed_at),
             anchored=standing,
             anchored_more=covered,
@@ -238,15 +238,10 @@ def checkpoint_page(head: views.Head, newest: int, anchors: Sequence[str]) -> Ch
         size=checkpoint.size,
         root=checkpoint.root.hex(),
         note=head.note.decode(),
-        signed_at=time_of(head.signed_at),
+        signed_at=iso(head.signed_at),
         signers=[signature.name for signature in note.signatures],
         before=head.before,
         after=head.after,
         newest=newest,
         anchors=anchors,
     )
-
-
-def time_of(seconds: int) -> str:
-    """Return POSIX seconds as documents write them."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

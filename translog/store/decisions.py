@@ -69,11 +69,6 @@ def delete_proposal(db: sqlite3.Connection, proposal_id: int) -> None:
     db.execute("DELETE FROM proposal WHERE proposal_id = ?", (proposal_id,))
 
 
-def has_proposal(db: sqlite3.Connection, proposal_id: int) -> bool:
-    found = db.execute("SELECT 1 FROM proposal WHERE proposal_id = ?", (proposal_id,))
-    return found.fetchone() is not None
-
-
 def add_held(db: sqlite3.Connection, row: HeldRow) -> None:
     db.execute(
         "INSERT INTO held (content_sha256, entry, signed_at, body, state) VALUES (?, ?, ?, ?, ?)",
