@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def test_a_log_goes_on_while_a_quorum_lives_and_holds_what_lacks_one(house: Hous
     server.stop()
     assert run(["fsck", str(house.log.path)]) == 0
     for name in house.witnesses:
-        with find(house.path / name).open_reader() as records:
+        with closing(find(house.path / name).open_reader()) as records:
             assert records.read_inconsistencies() == []
 
 

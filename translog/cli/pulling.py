@@ -18,7 +18,7 @@ from translog.log import mirrored_keys, mirrors
 from translog.log.directory import LogDirectory
 from translog.log.mirrors import Pulled
 from translog.net.client import Client
-from translog.pith.bundle import MAX_BUNDLE_BYTES
+from translog.pith.bundle import MAX_BUNDLE_BYTES, path_of
 from translog.store import database, files
 from translog.store import mirrors as rows
 from translog.store.database import Connection
@@ -86,9 +86,7 @@ def _opened(source: Source) -> Iterator[_Place]:
     base, _, name = source.place.rpartition("/")
     with Client(source.place if source.log_key else base) as client:
         if source.log_key:
-            yield _Place(
-                lambda number, limit: client.get(mirrors.path_of(number), limit), client.get
-            )
+            yield _Place(lambda number, limit: client.get(path_of(number), limit), client.get)
         else:
             yield _Place(lambda _, limit: client.get(name, limit), None)
 

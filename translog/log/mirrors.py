@@ -22,7 +22,7 @@ from translog.formats.strict import shown
 from translog.formats.tiles import FULL, bundle_path
 from translog.log import decisions
 from translog.pith import bundle as bundles
-from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
+from translog.pith.bundle import Bundle
 from translog.pith.event import MAX_EVENT_BYTES
 from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import record_created, record_mirrored
@@ -118,7 +118,9 @@ def state_source(db: Connection, bundle: Bundle, source: Source, *, now: int) ->
 def _url_of(bundle: Bundle, source: Source) -> str | None:
     if not source.place.startswith(("http://", "https://")):
         return None
-    return f"{source.place}/{path_of(bundle.pith_number)}" if source.log_key else source.place
+    return (
+        f"{source.place}/{bundles.path_of(bundle.pith_number)}" if source.log_key else source.place
+    )
 
 
 def hold(
@@ -220,13 +222,3 @@ def _subjects(fetch: Fetch, index: int, width: int) -> Iterator[tuple[str, bool]
         if subject.startswith("pith:"):  # the rest is about the log itself
             parse_pith_number(subject)
             yield subject, value.get("event_type") == record_created.TYPE
-
-
-def path_of(number: str) -> str:
-    """Return where a registry serves the bundle of a record, below its URL."""
-    return f"pith/{parse_pith_number(number).suffix}/bundle.json"
-
-
-def fetch_bundle(fetch: Fetch, number: str) -> bytes:
-    """Fetch the bundle of a record from a registry, unchecked."""
-    return fetch(path_of(number), MAX_BUNDLE_BYTES)

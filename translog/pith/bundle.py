@@ -118,6 +118,11 @@ class Finding:
     error: TranslogError | None
 
 
+def path_of(pith_number: str) -> str:
+    """Return where a registry serves the bundle of a record, below its URL: docs/api.md."""
+    return f"pith/{parse_pith_number(pith_number).suffix}/bundle.json"
+
+
 def parse(raw: bytes) -> Bundle:
     """Read a bundle.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from translog.errors import ConflictError
 from translog.formats.merkle import HASH_BYTES, Hash
@@ -81,12 +81,6 @@ class Records:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._db.close()

@@ -14,7 +14,6 @@ from translog.errors import (
     HashError,
     MalformedError,
     MissingError,
-    TooLargeError,
     VerificationError,
 )
 from translog.formats.checkpoint import SignedCheckpoint
@@ -265,5 +264,5 @@ def _listed(fetch: Fetch, taken: Taken) -> Sequence[bytes]:
     try:
         _, raw, width = fetch_wide(fetch, EVENTS, tile.index, tile.width, MAX_EVENTS_BYTES)
         return parse_events(raw, width)[: tile.width]
-    except (MissingError, MalformedError, TooLargeError):
+    except (MissingError, MalformedError):
         return ()

@@ -15,7 +15,6 @@ from translog.errors import MalformedError, TranslogError
 from translog.formats import canonical
 from translog.formats.checkpoint import SignedCheckpoint
 from translog.formats.policy import Policy
-from translog.formats.tiles import FULL
 from translog.verify.claims import Claim
 from translog.verify.evidence import MAX_EVIDENCE_BYTES, Evidence
 from translog.verify.findings import Trust
@@ -145,11 +144,6 @@ class Position:
     def size(self) -> int:
         """The entries scanned."""
         return 0 if self.state is None else self.state.size
-
-    @property
-    def bundle(self) -> int:
-        """The index of the first bundle that was not full when it was scanned."""
-        return self.size // FULL
 
     def not_after(self, now: int) -> "Position":
         """Return the position with no time in the future: after a clock was set back, what lasts

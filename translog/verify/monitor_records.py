@@ -6,9 +6,8 @@ from translog.errors import MalformedError, MissingError, TranslogError
 from translog.formats.entry import Entry
 from translog.formats.published import Fetch
 from translog.pith import bundle as pith_bundle
-from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle
+from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle, path_of
 from translog.pith.event import event_id
-from translog.pith.record import parse_pith_number
 from translog.verify.claims_bundles import HiddenEvent, event_ids
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Tree
@@ -17,11 +16,6 @@ from translog.verify.monitor_facts import Fact, Position, fact, lasts
 from translog.verify.monitor_heads import Found
 
 SILENT = "silent-bundles"  # the condition and the kind: the place follows, after a colon
-
-
-def bundle_path(pith_number: str) -> str:
-    """Return where a log or a mirror serves a record's bundle: docs/api.md."""
-    return f"pith/{parse_pith_number(pith_number).suffix}/bundle.json"
 
 
 def check_bundles(
@@ -45,7 +39,7 @@ def check_bundles(
         silent: TranslogError | None = None
         for subject in sorted({hit.subject for hit in due}):
             try:
-                raw = fetch(bundle_path(subject), MAX_BUNDLE_BYTES)
+                raw = fetch(path_of(subject), MAX_BUNDLE_BYTES)
             except TranslogError as error:
                 if isinstance(error, MissingError | MalformedError):
                     facts.append(_missing(subject, name, error))

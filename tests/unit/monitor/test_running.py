@@ -529,7 +529,9 @@ def test_a_webhook_gets_signed_alerts_and_is_tried_again(tmp_path):
             assert not channel.deliver(store, now)
             assert not channel.deliver(store, now + wait - 1)
             now += wait
+        assert channel.failed == 2
         assert channel.deliver(store, now)
+        assert channel.failed == 0
         assert store.counts()["waiting"] == 0
         requests = [request for request in server.requests if request.path == "/hooks/x?y=1"]
         webhook.close()
