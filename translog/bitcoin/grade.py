@@ -83,9 +83,9 @@ CHECKPOINT_LINKED = Grade(4)
 
 def quorum(servers: int) -> Grade:
     """Return the grade of a header on which that many servers of different people agree."""
-    if not 1 <= servers <= MAX_SERVERS:
-        raise ValueError(f"quorum of {servers} servers, want 1 to {MAX_SERVERS}")
-    return Grade(_QUORUM, servers) if servers > 1 else SINGLE_SERVER
+    if not 2 <= servers <= MAX_SERVERS:
+        raise ValueError(f"quorum of {servers} servers, want 2 to {MAX_SERVERS}")
+    return Grade(_QUORUM, servers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

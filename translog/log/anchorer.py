@@ -1,10 +1,10 @@
 """Anchors a log in Bitcoin: stamps its checkpoints, follows what becomes of them, and tells.
 
 One turn does what is to be done now, in five steps: stamp, upgrade, look at blocks, state a
-beacon, announce. Each asks the world first and changes the database then, one transaction a change.
-A step that fails says why, the others go on, and the next turn does it again. What a crash means
-is said at each step, in its module; nothing is remembered here that the next turn could not do
-without. The rules are in `anchors`.
+beacon, announce. Each asks the world first and changes the database then, one transaction a change;
+only the time to ask again is stored before. A step that fails says why, the others go on, and a
+later turn does it again. What a crash means is said at each step, in its module; nothing is
+remembered here that the next turn could not do without. The rules are in `anchors`.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """Gives tips of checkpoints to calendars, and asks for the paths to blocks that they promised.
 
 What a crash means: calendars were asked, and nothing is stored. The newest tip is given to them
-again; what they had taken before costs them some bytes, and nobody asks for it.
+again; what they had taken before costs them some bytes, and nobody asks for it. Paths to blocks
+are asked for again when their next time has come, which is stored before anyone is asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -54,8 +54,7 @@ def test_any_other_text_is_malformed(text: str) -> None:
         Grade.parse(text)
 
 
-def test_a_quorum_of_one_is_a_single_server() -> None:
-    assert quorum(1) is SINGLE_SERVER
-    for servers in (0, -1, 1000):
-        with pytest.raises(ValueError, match="want 1 to 999"):
+def test_a_quorum_has_two_servers_at_least() -> None:
+    for servers in (1, 0, -1, 1000):
+        with pytest.raises(ValueError, match="want 2 to 999"):
             quorum(servers)
