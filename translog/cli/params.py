@@ -10,7 +10,9 @@ import click
 from translog.errors import MalformedError
 from translog.formats.checkpoint import check_origin
 from translog.formats.note import check_name
+from translog.formats.strict import shown
 from translog.pith import shape
+from translog.pith.kinds import members
 from translog.pith.record import parse_pith_number
 
 MAX_SECONDS = 86_400.0
@@ -82,9 +84,10 @@ def _listen(text: str) -> tuple[str, int]:
 
 
 def _url(text: str) -> str:
-    if not is_url(text):
-        raise MalformedError(f"URL is {text[:80]!r}, want http(s)://…")
-    return text.rstrip("/")
+    url = members.url({"url": text}, "url", "argument")
+    if "?" in url or "#" in url:  # paths are put behind it
+        raise MalformedError(f"argument url is {shown(url)}, want it without a query or a fragment")
+    return url.rstrip("/")
 
 
 def is_url(text: str) -> bool:

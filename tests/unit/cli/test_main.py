@@ -63,7 +63,7 @@ def test_every_error_has_an_exit_code() -> None:
         (["prove", "x", "sha256:00"], "event id is 'sha256:00', want sha256: and 64 digits"),
         (["serve", "x", "--listen", "8080"], "address is '8080', want one like"),
         (["serve", "x", "--publish-interval", "0s"], "time is '0s', want one like"),
-        (["serve", "x", "--base-url", "example.com"], "URL is 'example.com', want http"),
+        (["serve", "x", "--base-url", "example.com"], "url is 'example.com', want a URL"),
         (["keys", "allow", "x", "12"], "key is '12', want a vkey"),
         (["keys", "allow", "x"], "Missing argument 'KEY'"),
         (["keys", "nonsense"], "No such command 'nonsense'"),

@@ -82,6 +82,13 @@ WRONG: list[tuple[Parsed, str]] = [
     (FINGERPRINT, "0a" * 17),
     (URL, "example.com"),
     (URL, "file:///etc/passwd"),
+    (URL, "https://"),
+    (URL, "https://é.example/log"),
+    (URL, 'https://example.com/"><b>'),
+    (URL, "https://example.com/a b"),
+    (URL, "https://somebody@example.com"),
+    (URL, "https://example.com/?a=b"),
+    (URL, "https://example.com/#a"),
 ]
 
 
