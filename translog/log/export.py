@@ -35,11 +35,9 @@ from translog.pith.record import parse_pith_number
 from translog.store import files, log, whole
 from translog.store.bodies import from_micros, unpack
 from translog.store.database import Connection, snapshot
-from translog.store.files import Lock
 from translog.store.registry import read_signers
 
-LOCK = ".lock"
-LOCK_ADVICE = "of two exports into one folder, the older would undo what the newer writes"
+ALONE = "of two exports into one folder, the older would undo what the newer writes"
 
 Progress = Callable[[int, int], None]
 
@@ -95,7 +93,7 @@ def export(directory: LogDirectory, out: Path, base_url: str, progress: Progress
         with snapshot(db):
             reader.checkpoint_note(db)  # where there is none, nothing is made
         files.make_folder(out)
-        with closing(Lock(out / LOCK, LOCK_ADVICE)), snapshot(db):
+        with files.alone_in(out, ALONE), snapshot(db):
             return _export(db, directory, out, base_url, signer, progress)
 
 

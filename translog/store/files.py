@@ -3,7 +3,8 @@
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
 
@@ -169,24 +170,54 @@ class Lock:
     """
 
     def __init__(self, path: Path, advice: str = LOG_ADVICE) -> None:
+        self._descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise UnavailableError(f"{path} cannot be opened: {why(error)}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
+            if not _locked(self._descriptor, path):
+                holder = os.read(self._descriptor, 20).decode("ascii", "replace").strip()
+                raise ConflictError(
+                    f"{path.parent} is being written by process {holder or 'unknown'}: {advice}"
+                )
+        except BaseException:
             os.close(self._descriptor)
-            raise ConflictError(
-                f"{path.parent} is being written by process {holder or 'unknown'}: {advice}"
-            ) from error
-        except OSError as error:  # a file system without locks
-            os.close(self._descriptor)
-            raise UnavailableError(f"{path} cannot be locked: {why(error)}") from error
+            raise
         with suppress(OSError):  # a full disk: the name is only for the message above
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path, advice: str) -> Iterator[None]:
+    """Be the one process that writes into a folder while the block runs, and leave nothing in it.
+
+    Raises:
+        ConflictError: another one does.
+        UnavailableError: the folder cannot be opened, or is on a file system without locks.
+    """
+    descriptor = _opened(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not _locked(descriptor, folder):
+            raise ConflictError(f"{folder} is being written by another process: {advice}")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o644)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be opened: {why(error)}") from error
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Lock what is open, until it is closed or the process ends; say whether nobody else has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks
+        raise UnavailableError(f"{path} cannot be locked: {why(error)}") from error
+    return True

@@ -16,6 +16,7 @@ from translog.errors import ConflictError, MissingError, UnavailableError
 from translog.store import files
 from translog.store.files import (
     Lock,
+    alone_in,
     read,
     read_private,
     write_atomically,
@@ -249,3 +250,22 @@ def test_a_lock_on_a_strange_disk_is_an_error_of_the_disk(
     monkeypatch.setattr(fcntl, "flock", full)
     with pytest.raises(UnavailableError, match=r"cannot be locked: .*No space"):
         Lock(tmp_path / "lock")
+
+
+def test_who_is_alone_in_a_folder_leaves_nothing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = pytest.raises(ConflictError, match="another process: why")
+    with alone_in(tmp_path, ""), refused, alone_in(tmp_path, "why"):
+        pass
+    with alone_in(tmp_path, "why"):
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UnavailableError, match="cannot be opened"), alone_in(tmp_path / "a", ""):
+        pass
+
+    def none(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(UnavailableError, match="No locks available"), alone_in(tmp_path, ""):
+        pass
