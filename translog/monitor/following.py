@@ -21,7 +21,6 @@ from translog.net.directory import Directory
 from translog.pith.event import Event
 from translog.store import files
 from translog.store.follower import (
-    REMEDY,
     Changes,
     DecisionRow,
     FactRow,
@@ -30,6 +29,7 @@ from translog.store.follower import (
     MarkRow,
     OwedRow,
 )
+from translog.store.follower_schema import REMEDY
 from translog.verify import monitor
 from translog.verify.bundles import take
 from translog.verify.events import check_event, fetch_keys
@@ -81,7 +81,7 @@ class Following:
         self._steady = steady
         self._slowest = self._slowest_before = 0.0
         self._clients: list[Client] = []
-        store.add(config.origin)
+        store.join(config.origin, family)
         self._stored = store.position(config.origin)
         self._position = _position(self._stored, config)
         self.fetch = self._open(config.place)

@@ -16,88 +16,10 @@ from threading import RLock
 from typing import NamedTuple, Self
 
 from translog.store import database
-from translog.store.schema import Schema, making
+from translog.store.follower_schema import REMEDY, SCHEMA
 
 MAX_WAIT_SECONDS = 3_600  # for which an alert that could not be told is put off, at most
 
-TABLES = (
-    # A log that is followed. `position` is all that a turn begins with.
-    """
-    CREATE TABLE followed (
-        log_id INTEGER PRIMARY KEY,
-        origin TEXT NOT NULL UNIQUE,
-        position BLOB
-    ) STRICT
-    """,
-    # 64 bits of what there may be one event of, with the event's place. `family` is the log that
-    # this one continues: a contradiction may be older than the shard.
-    """
-    CREATE TABLE mark (
-        family INTEGER NOT NULL,
-        prefix INTEGER NOT NULL,
-        log_id INTEGER NOT NULL,
-        leaf_index INTEGER NOT NULL,
-        PRIMARY KEY (family, prefix, log_id, leaf_index)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # Logged events about watched records.
-    """
-    CREATE TABLE hit (
-        log_id INTEGER NOT NULL,
-        leaf_index INTEGER NOT NULL,
-        entry BLOB NOT NULL,
-        subject TEXT NOT NULL,
-        content BLOB NOT NULL,
-        since INTEGER NOT NULL,
-        PRIMARY KEY (log_id, leaf_index)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # Entries whose content or key the log has not published.
-    """
-    CREATE TABLE owed (
-        log_id INTEGER NOT NULL,
-        leaf_index INTEGER NOT NULL,
-        entry BLOB NOT NULL,
-        since INTEGER NOT NULL,
-        asked INTEGER NOT NULL,
-        PRIMARY KEY (log_id, leaf_index)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # Logged events that decide who may write.
-    """
-    CREATE TABLE decision (
-        log_id INTEGER NOT NULL,
-        leaf_index INTEGER NOT NULL,
-        entry BLOB NOT NULL,
-        content BLOB NOT NULL,
-        PRIMARY KEY (log_id, leaf_index)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # What was found out, once each.
-    """
-    CREATE TABLE fact (
-        fact_id TEXT PRIMARY KEY,
-        origin TEXT NOT NULL,
-        severity TEXT NOT NULL,
-        found_at INTEGER NOT NULL,
-        alert BLOB NOT NULL
-    ) STRICT
-    """,
-    # Which of it is still to be told, to whom, and when.
-    """
-    CREATE TABLE delivery (
-        channel TEXT NOT NULL,
-        fact_id TEXT NOT NULL REFERENCES fact (fact_id),
-        due_at INTEGER NOT NULL,
-        tries INTEGER NOT NULL,
-        PRIMARY KEY (channel, fact_id)
-    ) STRICT, WITHOUT ROWID
-    """,
-)
-
-
-REMEDY = "put a copy in its place, or remove it and the monitor begins anew: docs/operating.md"
-SCHEMA = Schema("monitor", "translog_follower", {"0001_follower": making(*TABLES)}, REMEDY)
 _reading = partial(database.translated, "database", REMEDY)
 _writing = partial(database.transaction, remedy=REMEDY)
 
@@ -191,6 +113,19 @@ class Follower:
         with self.lock, _writing(self._db):
             self._db.execute("INSERT OR IGNORE INTO followed (origin) VALUES (?)", (origin,))
             self._ids = dict(self._db.execute("SELECT origin, log_id FROM followed"))
+
+    def join(self, origin: str, family: str) -> None:
+        """Count a log to a family, with all the marks that it has left."""
+        log_id, family_id = self._ids[origin], self._ids[family]
+        with self.lock, _writing(self._db):
+            changed = self._db.execute(
+                "UPDATE followed SET family = ? WHERE log_id = ? AND family IS NOT ?",
+                (family_id, log_id, family_id),
+            ).rowcount
+            if changed and self.position(origin) is not None:  # seldom: all marks are gone through
+                self._db.execute(
+                    "UPDATE OR REPLACE mark SET family = ? WHERE log_id = ?", (family_id, log_id)
+                )
 
     def position(self, origin: str) -> bytes | None:
         """Return where the monitor stands with a log, or None before its first step."""
@@ -341,9 +276,3 @@ class Follower:
             facts = dict(self._db.execute("SELECT severity, count(*) FROM fact GROUP BY severity"))
             (waiting,) = self._db.execute("SELECT count(*) FROM delivery").fetchone()
         return {**facts, "waiting": waiting}
-
-    def alerts(self) -> list[bytes]:
-        """Return every alert there ever was, in the order in which it was found."""
-        with self.lock, _reading():
-            rows = self._db.execute("SELECT alert FROM fact ORDER BY rowid").fetchall()
-        return [bytes(alert) for (alert,) in rows]

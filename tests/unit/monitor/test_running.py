@@ -648,3 +648,17 @@ def test_the_command_loads_neither_a_log_nor_a_server():
     named = {name.split(".")[1] for name in loaded if name.startswith("translog.")}
     assert not named & {"log", "server", "web"}
     assert not loaded & {"starlette", "uvicorn", "prometheus_client"}
+
+
+def test_what_was_scanned_in_another_line_is_not_forgotten(log, tmp_path, told):
+    with lying_log(origin="example.com/next") as shard:
+        shard.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+        clock, old = Clock(), followed(log)
+        once(config(tmp_path, old, followed(shard, continues=log.truth.origin)), clock)
+        assert told() == []
+        shard.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+        once(config(tmp_path, followed(shard)), clock)
+        assert [alert["kind"] for alert in told()] == ["equivocation"]
+        log.append([attestation(502, paper=1, prev_event=PREVIOUS)])
+        once(config(tmp_path, old, followed(shard, continues=log.truth.origin)), clock)
+        assert [alert["kind"] for alert in told()] == ["equivocation"]

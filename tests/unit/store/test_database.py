@@ -177,7 +177,7 @@ def ask_follower(path: Path) -> Iterator[Callable[[], object]]:
     with follower.Follower(path) as store:
         yield lambda: store.add("example.com/log")
         yield store.counts
-        yield store.alerts
+        yield lambda: store.due("stdout", 0, 1)
 
 
 @pytest.mark.parametrize(

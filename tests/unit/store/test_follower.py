@@ -1,5 +1,6 @@
 """A monitor's database: all of a step or nothing, and each fact told once by each channel."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from translog.store.follower import (
     MarkRow,
     OwedRow,
 )
+from translog.store.follower_schema import REMEDY, SCHEMA, STEPS
+from translog.store.schema import Schema
 
 LOG = "example.com/log"
 NEXT = "example.com/next"
@@ -48,7 +51,7 @@ def test_a_step_is_there_after_the_next_start(file):
         assert store.hits(LOG) == [HitRow(7, b"entry", "pith:…", b"content", 3)]
         assert store.owed(LOG, 10) == [OwedRow(8, b"other", 4)]
         assert store.counts() == {"alarm": 1, "waiting": 1}
-        assert store.alerts() == [b'{"id":"a"}']
+        assert [due.alert for due in store.due("stdout", 100, 9)] == [b'{"id":"a"}']
         assert store.commit(LOG, LOG, changes, ["stdout"], 200) == []
         assert store.counts() == {"alarm": 1, "waiting": 1}
 
@@ -100,6 +103,22 @@ def test_marks_are_shared_in_a_family_and_nowhere_else(file):
         store.commit(NEXT, LOG, Changes(position=b"", marks=[MarkRow(1, NEXT, 2)]), [], 1)
         assert store.find(LOG, [1]) == [MarkRow(1, LOG, 5), MarkRow(1, NEXT, 2)]
         assert store.find("other", [1]) == []
+
+
+def test_a_log_takes_its_marks_along_into_another_family(file):
+    first = Schema(SCHEMA.noun, SCHEMA.name, {"0001_follower": STEPS["0001_follower"]}, REMEDY)
+    with closing(database.create(file, first)) as db, db:  # as an earlier version left it
+        rows = [(1, LOG, None), (2, NEXT, b"here"), (3, "y", b"there")]
+        db.executemany("INSERT INTO followed VALUES (?, ?, ?)", rows)
+        db.execute("INSERT INTO mark VALUES (1, 5, 2, 7), (1, 6, 2, 8), (3, 5, 3, 9)")
+    with Follower(file) as store:
+        for origin in (LOG, NEXT, "y"):
+            store.add(origin)
+        for family, other in ((LOG, NEXT), (NEXT, LOG), (NEXT, LOG), (LOG, NEXT)):
+            store.join(NEXT, family)
+            assert store.find(family, [5, 6]) == [MarkRow(5, NEXT, 7), MarkRow(6, NEXT, 8)]
+            assert store.find(other, [5, 6]) == []
+        assert store.find("y", [5]) == [MarkRow(5, "y", 9)]
 
 
 def test_what_is_owed_is_asked_for_in_turn_and_may_be_paid(file):
