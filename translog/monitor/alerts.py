@@ -87,9 +87,10 @@ class Webhook:
     """
 
     def __init__(self, url: str, signer: NoteSigner) -> None:
-        head, _, path = url.rpartition("/")
-        base, path = (head, path) if "://" in head else (url, "")
-        self._path = path
+        place, mark, query = url.partition("?")
+        head, _, path = place.rpartition("/")
+        base, path = (head, path) if "://" in head else (place, "")
+        self._path = f"{path}{mark}{query}"
         self._signer = signer
         self._exchange = Exchange(base, timeout_seconds=WEBHOOK_SECONDS, headers={})
 

@@ -184,7 +184,7 @@ class Following:
             if read([Node(0, index)]) != [leaf_hash(raw)]:
                 return None
             entry, content = Entry.parse(raw), body(self.fetch, raw)
-            keys = fetch_keys(self.fetch)
+            keys = self._keys if entry.key_sha256 in self._keys else fetch_keys(self.fetch)
             if content is None or entry.key_sha256 not in keys:
                 return None
             return check_event(content, entry, keys), keys[entry.key_sha256]

@@ -332,6 +332,17 @@ def test_what_stands_in_the_place_of_an_event_hides_no_contradiction(log, tmp_pa
     assert [alert["kind"] for alert in told()] == ["unpublished"]
 
 
+def test_a_key_that_is_withdrawn_takes_no_proof_away(log, tmp_path, told):
+    log.append([attestation(500, paper=1, prev_event=PREVIOUS)])
+    with Monitor.open(config(tmp_path, followed(log)), Clock().clocks()) as monitor:
+        monitor.once()
+        log.append([attestation(501, paper=1, prev_event=PREVIOUS)])
+        log.withhold("keys.json", "me")
+        monitor.once()
+    (alert,) = told()
+    assert (alert["kind"], alert["evidence"]["kind"]) == ("equivocation", "signer-equivocation")
+
+
 def test_a_log_that_publishes_what_it_owed_is_judged_again(tmp_path, told):
     origin, other = "example.com/log", signing_key("other")
     own = {"signer_type": "log", "signer_id": origin, "key_id": "log"}
@@ -522,7 +533,7 @@ def test_a_webhook_gets_signed_alerts_and_is_tried_again(tmp_path):
         Follower(tmp_path / "db") as store,
     ):
         alerts_in(store, 2, ["webhook"])
-        webhook = Webhook(f"{server.url}/hooks/x?y=1", signer)
+        webhook = Webhook(f"{server.url}/hooks/x?y=1/2", signer)
         channel = Channel("webhook", webhook.tell)
         now = NOW
         for wait in (5, 10):
@@ -533,7 +544,7 @@ def test_a_webhook_gets_signed_alerts_and_is_tried_again(tmp_path):
         assert channel.deliver(store, now)
         assert channel.failed == 0
         assert store.counts()["waiting"] == 0
-        requests = [request for request in server.requests if request.path == "/hooks/x?y=1"]
+        requests = [request for request in server.requests if request.path == "/hooks/x?y=1/2"]
         webhook.close()
     assert len(requests) == len(server.requests) == 4
     for request in requests:
