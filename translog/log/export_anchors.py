@@ -1,6 +1,7 @@
 """The part of an export that is about anchors: .ots files of what is anchored for good.
 
-Of each final anchor, its own files are written last: they say that those of its events are there.
+Of each final anchor, the file of its last event is written after those of the others: it says that
+they are there.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from translog.formats.entry import Entry
 from translog.formats.note import Verifier
 from translog.formats.published import event_path
 from translog.log import anchored
-from translog.log.anchored import Anchored
+from translog.log.anchored import Anchored, Covers
 from translog.store import anchors, files, log
 from translog.store.database import Connection
 
@@ -37,27 +38,42 @@ def write_anchors(db: Connection, verifier: Verifier, out: Path, writer: Write) 
         UnavailableError: the disk refused.
     """
     start = 0
+    covers = Covers(each for each in anchors.read_covers(db, 0) if each.state == "final")
     for size in anchors.read_final_sizes(db):
         found = anchored.of_size(db, size, verifier)
         own = f"{FOLDER}/{size}"
         stamp = found.checkpoint_file()
-        if _read(out / (own + ENDING)) != stamp:
+        # Where a larger tree is in an older block, its files show more, and stay.
+        is_best = covers.of(size - 1) == found.row.anchor_id
+        if is_best and not _is_written(db, found, out):
             _write_events(db, found, start, size, writer)
+        if _read(out / (own + ENDING)) != stamp:
             writer.write(own, found.row.note)
             writer.write(own + ENDING, stamp)
-        start = size
+        start = size if is_best else start
     page = anchored.page(db, None)
     if page["anchors"]:
         listed = {"origin": verifier.name, "anchored": True, "waiting": [], "calendars": []}
         writer.write_changed(LIST, canonical({**listed, **page}))
 
 
+def _is_written(db: Connection, found: Anchored, out: Path) -> bool:
+    """Tell whether the files of an anchor's events are there: the last of them is written last."""
+    (leaf,) = log.read_leaves(db, found.row.size - 1, 1)
+    path, stamp = _event_file(found, leaf)
+    return _read(out / path) == stamp
+
+
 def _write_events(db: Connection, found: Anchored, start: int, stop: int, writer: Write) -> None:
     for at in range(start, stop, CHUNK):
         for leaf in log.read_leaves(db, at, min(CHUNK, stop - at)):
-            entry = Entry.parse(leaf.entry)
-            stamp = found.event_file(entry, leaf.leaf_index)
-            writer.write(event_path(entry.content_sha256) + ENDING, stamp)
+            writer.write(*_event_file(found, leaf))
+
+
+def _event_file(found: Anchored, leaf: log.Leaf) -> tuple[str, bytes]:
+    entry = Entry.parse(leaf.entry)
+    stamp = found.event_file(entry, leaf.leaf_index)
+    return event_path(entry.content_sha256) + ENDING, stamp
 
 
 def _read(path: Path) -> bytes | None:

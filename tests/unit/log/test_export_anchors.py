@@ -110,3 +110,35 @@ def test_files_of_a_block_that_left_the_chain_are_written_again(
     ship(at, out)
     heights = {tuple(blocks(raw)) for raw in stamps(out).values()}
     assert (101,) not in heights
+
+
+def test_an_older_block_of_a_larger_tree_keeps_its_files(
+    at: World, desk: Desk, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    desk.add(3)
+    desk.turn()
+    slow = [calendar.commitments.pop() for calendar in at.calendars]
+    at.pass_time(3_600)
+    desk.add(2)
+    desk.turn()
+    desk.finish()
+    assert desk.states == ["pending", "final"]
+    ship(at, out)
+    for calendar, commitment in zip(at.calendars, slow, strict=True):
+        calendar.commitments.append(commitment)
+    at.pass_time(86_400)
+    desk.finish()
+    assert desk.states == ["final", "final"]
+    late, early = (row.height for row in desk.rows)
+    ship(at, out)
+    found = stamps(out)
+    assert blocks(found.pop("anchors/3.ots")) == [late]
+    assert {tuple(blocks(raw)) for raw in found.values()} == {(early,)}
+    assert ship(at, out) == 0
+    # As if its block had left the chain and another had taken its place.
+    desk.db.execute("UPDATE anchor SET state = 'confirmed' WHERE anchor_id = 2")
+    ship(at, out)
+    (leaf,) = log.read_leaves(desk.db, 0, 1)
+    path = f"event/{Entry.parse(leaf.entry).content_sha256.hex()}.ots"
+    assert blocks(stamps(out)[path]) == [late]
