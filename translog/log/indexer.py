@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from translog.errors import MissingError, TranslogError
+from translog.errors import MissingError, TranslogError, UnavailableError
 from translog.formats.canonical import parse
 from translog.log import directory, reader
 from translog.log.directory import LogDirectory
@@ -147,13 +147,25 @@ def _main(log_directory: LogDirectory) -> None:
         closing(directory.open_reader(log_directory)) as db,
         search.open_writer(log_directory.search) as index,
     ):
+        opened = log_directory.search.stat()
         with translated(log_directory.search, search.REMEDY):
             add_titles(db, index)
         for _ in sys.stdin.buffer:
+            _check_there(log_directory.search, opened)
             with translated(log_directory.search, search.REMEDY):
                 covered, _ = go_on(db, index, log_directory.origin)
             sys.stdout.buffer.write(b"%d\n" % covered)
             sys.stdout.buffer.flush()
+
+
+def _check_there(path: Path, opened: os.stat_result) -> None:
+    """Refuse to go on with an index that nobody can read any more: the next process makes one."""
+    try:
+        is_same = os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        is_same = False
+    if not is_same:
+        raise UnavailableError(f"{path.name} was removed or replaced: it is made again")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 nobody."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -266,6 +268,36 @@ def test_an_index_that_is_damaged_or_of_another_version_is_made_again(log: Index
         log.records()
     assert log.catch_up() == 1
     assert len(log.records()) == 1
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_an_index_that_is_removed_under_its_process_is_made_again_by_the_next(
+    log: Indexed, replaced: bool
+) -> None:
+    log.add(created(1), created(2))
+    command = [sys.executable, "-P", "-m", "translog.log.indexer", str(log.log.path)]
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(process: subprocess.Popen[bytes]) -> bytes:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        return process.stdout.readline()
+
+    with start() as process:
+        assert ask(process) == ask(process) == b"2\n"
+        content = log.log.search.read_bytes()
+        for name in log.log.path.glob("search.db*"):
+            name.unlink()
+        if replaced:
+            log.log.search.write_bytes(content)
+        assert ask(process) == b"search.db was removed or replaced: it is made again\n"
+    with start() as process:
+        assert ask(process) == b"2\n"
+        assert len(log.records()) == 2
+        process.communicate()
 
 
 def test_without_an_index_a_reader_is_told_so(log: Indexed) -> None:
