@@ -111,8 +111,11 @@ class Follower:
     def add(self, origin: str) -> None:
         """Make a log known, which may be known already."""
         with self.lock, _writing(self._db):
-            self._db.execute("INSERT OR IGNORE INTO followed (origin) VALUES (?)", (origin,))
-            self._ids = dict(self._db.execute("SELECT origin, log_id FROM followed"))
+            made = self._db.execute("INSERT OR IGNORE INTO followed (origin) VALUES (?)", (origin,))
+            if not self._ids:  # those that are followed no more are among them
+                self._ids = dict(self._db.execute("SELECT origin, log_id FROM followed"))
+            elif made.rowcount and made.lastrowid is not None:
+                self._ids[origin] = made.lastrowid
 
     def join(self, origin: str, family: str) -> None:
         """Count a log to a family, with all the marks that it has left."""
