@@ -12,7 +12,7 @@ from typing import Any
 from translog.errors import MalformedError, MissingError
 from translog.formats.canonical import parse
 from translog.pith.event import MAX_EVENT_BYTES, RECORD_CREATED
-from translog.pith.record import SUFFIX_CHARS, aliases, canonical_text
+from translog.pith.record import SUFFIX_CHARS, canonical_text, outside_names
 from translog.pith.titles import member
 from translog.store import log, search
 from translog.store.bodies import unpack
@@ -89,13 +89,9 @@ def confirm(db: Connection, size: int, record: Record, kind: str, value: str) ->
 def names_of(canonical_record: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return a record's names in the world, with the kind of each, as they are kept."""
     source = canonical_record["source"]
-    found = {(source["id"], source["kind"])}
-    for alias in aliases(canonical_record, ""):
-        kind = alias["alias_kind"]
-        # What begins as the number does is found without.
-        if not kind.startswith("pith_short"):
-            found.add((folded(kind, alias["alias_value"]), kind))
-    return found
+    # What begins as the number does is found without.
+    outside = outside_names(canonical_record).items()
+    return {(source["id"], source["kind"]), *((folded(kind, name), kind) for kind, name in outside)}
 
 
 def cited_by(payload: Any) -> list[tuple[str, str]]:

@@ -177,13 +177,19 @@ def aliases(record: Mapping[str, Any], created_at: str) -> list[dict[str, str]]:
 
 def alias_names(record: Mapping[str, Any], suffix: str) -> dict[str, str]:
     """Return the same by kind, of a record whose Pith Number ends in `suffix`."""
-    names = {f"pith_short_{chars}": suffix[:chars] for chars in SHORT_CHARS}
+    return {f"pith_short_{chars}": suffix[:chars] for chars in SHORT_CHARS} | outside_names(record)
+
+
+def outside_names(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of them that others have given it."""
     source = record["source"]
-    if source["kind"] == "arxiv":
-        names["arxiv"] = source["id"]
-        names["arxiv_version"] = f"{source['id']}v{source['version']}"
-        names["doi"] = f"10.48550/arxiv.{source['id']}"
-    return names
+    if source["kind"] != "arxiv":
+        return {}
+    return {
+        "arxiv": source["id"],
+        "arxiv_version": f"{source['id']}v{source['version']}",
+        "doi": f"10.48550/arxiv.{source['id']}",
+    }
 
 
 def check_aliases(aliases: Sequence[Any]) -> None:
