@@ -14,11 +14,12 @@ from translog.verify.bundles import take
 from translog.verify.events import check_event, fetch_keys
 from translog.verify.evidence import Evidence
 from translog.verify.findings import Trust
-from translog.verify.monitor import Known, Log, Step, follow
+from translog.verify.monitor import follow
 from translog.verify.monitor_entries import Owed, body
 from translog.verify.monitor_events import Hit, Mark
 from translog.verify.monitor_facts import Fact, Position
 from translog.verify.monitor_permits import Decision, Permits
+from translog.verify.monitor_steps import Known, Log, Step
 
 NOW = 1_780_000_000
 
@@ -87,8 +88,7 @@ class Watcher:
 
     def _permits(self) -> Permits:
         decisions = [self.decisions[index] for index in sorted(self.decisions)]
-        owed = [owed.entry for owed in self.owed.values()]
-        return Permits(self.log.origin, self.log.policy, decisions, owed)
+        return Permits(self.log.origin, self.log.policy, decisions)
 
     def _find(self, prefixes: Sequence[int]) -> list[Mark]:
         every = [self, *self.others.values()]

@@ -33,16 +33,15 @@ from translog.store.follower_schema import REMEDY
 from translog.verify import monitor
 from translog.verify.bundles import take
 from translog.verify.events import check_event, fetch_keys
-from translog.verify.monitor import Known, Log, Step
 from translog.verify.monitor_entries import Owed, body
 from translog.verify.monitor_events import Hit, Mark
 from translog.verify.monitor_facts import Fact, Position
 from translog.verify.monitor_heads import Place
 from translog.verify.monitor_permits import Decision, Permits
+from translog.verify.monitor_steps import OWED_AT_ONCE, Known, Log, Step
 from translog.verify.where import fetch_tiles
 
 TIMEOUT_SECONDS = 10.0
-MAX_OWED = 100_000
 CONNECTIONS = 1  # a log is asked by one thread at a time
 
 Told = Callable[[], None]
@@ -147,8 +146,6 @@ class Following:
             changes = _changes(origin, step, now)
             new = self._store.commit(origin, self._family, changes, channels, now)
         self._position, self._stored = step.position, position
-        if step.paid:
-            self._allowed = None  # what was owed may have decided something, before others
         self.scanned += step.scanned
         if new:
             told()
@@ -263,19 +260,19 @@ class Following:
         ]
 
     def _owed(self) -> list[Owed]:
-        rows = self._store.owed(self.config.origin, monitor.OWED_AT_ONCE)
+        rows = self._store.owed(self.config.origin, OWED_AT_ONCE)
         return [Owed(row.leaf_index, row.entry, row.since) for row in rows]
 
     def _permits(self) -> Permits:
-        """Return who may write, after what was stored; made anew where that is not known."""
+        """Return who may write, after what was judged; made anew where that is not known."""
         if self._allowed is None:
             origin = self.config.origin
             decisions = [
                 Decision(index=row.leaf_index, entry=row.entry, content=row.content)
                 for row in self._store.decisions(origin)
+                if row.leaf_index < self._position.judged  # up to 0.2.3 others were kept, too
             ]
-            owed = [row.entry for row in self._store.owed(origin, MAX_OWED)]
-            self._allowed = Permits(origin, self.config.policy, decisions, owed)
+            self._allowed = Permits(origin, self.config.policy, decisions)
         return self._allowed
 
 

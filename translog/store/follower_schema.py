@@ -85,5 +85,17 @@ FAMILY = (
     " FROM (SELECT log_id, min(family) AS family FROM mark GROUP BY log_id) AS found"
     " WHERE followed.log_id = found.log_id",
 )
-STEPS = {"0001_follower": making(*TABLES), "0002_family": making(*FAMILY)}
+# How many entries were judged stands at the end of a position, where not all were. Something may
+# have been decided in what is owed: entries are judged again from the first of that on.
+JUDGED = (
+    "UPDATE followed SET position = CAST(substr(CAST(position AS TEXT), 1,"
+    " length(CAST(position AS TEXT)) - 1) || ', \"judged\": ' || found.first || '}' AS BLOB)"
+    " FROM (SELECT log_id, min(leaf_index) AS first FROM owed GROUP BY log_id) AS found"
+    " WHERE followed.log_id = found.log_id AND position IS NOT NULL",
+)
+STEPS = {
+    "0001_follower": making(*TABLES),
+    "0002_family": making(*FAMILY),
+    "0003_judged": making(*JUDGED),
+}
 SCHEMA = Schema("monitor", "translog_follower", STEPS, REMEDY)

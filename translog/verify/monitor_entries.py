@@ -69,11 +69,13 @@ class Tree:
 
 
 class Seen(NamedTuple):
-    """An entry of a bundle, and the event it stands for, where that is known and right."""
+    """An entry of a bundle, and the event it stands for, where that is known and right; whether it
+    is not known, because the log does not publish it."""
 
     index: int  # type: ignore[assignment]
     entry: bytes
     event: Event | None
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,7 @@ def scan(position: Position, tree: Tree, judge: "Judge", now: int) -> Iterator[S
         return
     done = state.size
     growth = Growth(done // FULL, list(state.edge[: (done // FULL).bit_count()]), [])
-    for index, want in _bundles(tree, growth.bundles):
-        taken = take(tree.fetch, Tile.at(0, index, tree.head.size), depth="hashes")
-        hashes = check_hashes(taken)
-        if hashes != want:
-            raise HashError(f"{taken.path} is not what the log has signed")
+    for taken, hashes in _bundles(tree, growth.bundles):
         first = max(done, taken.start)
         scanned = judge.bundle(taken, first)
         if len(taken.entries) == FULL:
@@ -124,16 +122,30 @@ def scan(position: Position, tree: Tree, judge: "Judge", now: int) -> Iterator[S
         yield replace(scanned, position=replace(position, state=here))
 
 
-def _bundles(tree: Tree, start: int) -> Iterator[tuple[int, list[Hash]]]:
-    """Yield each bundle from `start` on, with the hashes that the signed root gives for it."""
+def scan_again(first: int, tree: Tree, judge: "Judge") -> Iterator[Scanned]:
+    """Scan entries from index `first` on that were scanned before, bundle by bundle.
+
+    Raises (the iterator does):
+        TranslogError: as `scan`.
+    """
+    for taken, _ in _bundles(tree, first // FULL):
+        yield judge.bundle(taken, max(first, taken.start))
+
+
+def _bundles(tree: Tree, start: int) -> Iterator[tuple[Taken, list[Hash]]]:
+    """Yield each bundle from `start` on, with its hashes, which the signed root gives, too."""
     size = tree.head.size
     count = -(-size // FULL)
     for first in range(start, count, CHUNK):
         indices = range(first, min(first + CHUNK, count))
         nodes = [_nodes(index, size) for index in indices]
-        hashes = iter(tree.read([node for part in nodes for node in part]))
+        wanted = iter(tree.read([node for part in nodes for node in part]))
         for index, part in zip(indices, nodes, strict=True):
-            yield index, [next(hashes) for _ in part]
+            taken = take(tree.fetch, Tile.at(0, index, size), depth="hashes")
+            hashes = check_hashes(taken)
+            if hashes != [next(wanted) for _ in part]:
+                raise HashError(f"{taken.path} is not what the log has signed")
+            yield taken, hashes
 
 
 def _nodes(index: int, size: int) -> list[Node]:
@@ -164,7 +176,7 @@ class Judge:
         for index in range(first, taken.start + len(taken.entries)):
             entry = taken.entries[index - taken.start]
             event, wrong, missing = self.entry(index, entry, contents.get(index))
-            seen.append(Seen(index, entry, event))
+            seen.append(Seen(index, entry, event, missing))
             facts += wrong
             owed += [Owed(index, entry, self.now)] * missing
         return Scanned(position=Position(), seen=tuple(seen), facts=tuple(facts), owed=tuple(owed))

@@ -128,6 +128,8 @@ class Position:
         checked_at: when the log was last asked for what is done now and then.
         pending: heads of others that ours could not be compared with yet.
         conditions: what lasts, by its name: since when.
+        judged: the entries of which it was asked whether they were permitted. Fewer than those
+            scanned while the log withholds what it may have decided there.
     """
 
     state: AuditState | None = None
@@ -135,6 +137,7 @@ class Position:
     checked_at: int = 0
     pending: tuple[Pending, ...] = ()
     conditions: Mapping[str, int] = field(default_factory=dict)
+    judged: int = 0
 
     @property
     def head(self) -> SignedCheckpoint | None:
@@ -171,7 +174,7 @@ class Position:
 
     def to_json(self) -> bytes:
         """Return the position as it is stored."""
-        value = {
+        value: dict[str, Any] = {
             "state": None if self.state is None else self.state.to_json().decode(),
             "changed_at": self.changed_at,
             "checked_at": self.checked_at,
@@ -187,6 +190,8 @@ class Position:
             ],
             "conditions": dict(self.conditions),
         }
+        if self.judged != self.size:
+            value["judged"] = self.judged
         return json.dumps(value, ensure_ascii=False).encode()
 
     @classmethod
@@ -200,14 +205,16 @@ class Position:
         try:
             value = json.loads(raw)
             state = value["state"]
+            state = None if state is None else AuditState.from_json(state.encode(), policy)
             position = cls(
-                state=None if state is None else AuditState.from_json(state.encode(), policy),
+                state=state,
                 changed_at=value["changed_at"],
                 checked_at=value["checked_at"],
                 pending=tuple(
                     Pending(**{**each, "note": each["note"].encode()}) for each in value["pending"]
                 ),
                 conditions=value["conditions"],
+                judged=value.get("judged", 0 if state is None else state.size),
             )
             if position.to_json() != raw:
                 raise MalformedError("position is not in the form it is written in")

@@ -120,6 +120,23 @@ def unreadable(
     return position, [unreadable]
 
 
+def unjudged(origin: str, position: Position, now: int, patience: int) -> Found:
+    """Take note that entries wait to be judged, and tell of it when that lasts. It ends when none
+    does: a log that shows one thing and withholds the next has not ended it."""
+    if position.judged == position.size:
+        return position.ended("unjudged"), []
+    position = position.lasting("unjudged", now)
+    since = position.conditions["unjudged"]
+    if now - since < patience:
+        return position, []
+    sentence = (
+        f"{origin}: {position.size - position.judged} entries from {position.judged} on are not "
+        f"judged for {now - since} s, by what it permits: the log does not publish what it may "
+        f"have decided in entry {position.judged}"
+    )
+    return position, [fact("unjudged", (since,), "alarm", sentence)]
+
+
 def missing(owed: Owed, tree: Tree, now: int, *, no_body: bool) -> Fact:
     """Return the fact that the log does not publish what one of its entries commits to."""
     path = event_path(owed.entry[1:33]) if no_body else KEYS

@@ -2,8 +2,14 @@
 
 What changes permits are few events, and are kept; the permits themselves follow from them. A log
 that took events before it recorded decisions is judged from its first decision on.
+
+Entries are judged in their order. Where the log withholds what may have been a decision, judging
+stops before it, and scanning goes on: one number is all that is remembered of what is behind it.
+Once the decision is shown, those entries are read again. So a decision that comes late has its
+effect from its own index on, as if it had never been withheld, and nobody is judged without it.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,25 +21,17 @@ from translog.formats.policy import Policy
 from translog.pith.event import from_content
 from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import key_rotated
-from translog.pith.kinds.decisions import (
-    EVENT_ACCEPTED,
-    KEY_ALLOWED,
-    KEY_COMPROMISED,
-    KEY_REVOKED,
-)
+from translog.pith.kinds.decisions import EVENT_ACCEPTED
 from translog.pith.permits import Permit, own_permit
 from translog.verify.claims_entries import COMPROMISED, REVOKED, ForbiddenEntry
 from translog.verify.monitor_entries import Seen, Tree
 from translog.verify.monitor_facts import Fact, fact
 from translog.verify.registry import Replay
 
-DECIDING = frozenset({KEY_ALLOWED, KEY_REVOKED, KEY_COMPROMISED, key_rotated.TYPE})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An entry that changed who may write, or may have: with those before it, all that has to be
-    remembered."""
+    """An entry that changed who may write: with those before it, all that has to be remembered."""
 
     index: int
     entry: bytes
@@ -41,19 +39,16 @@ class Decision:
 
 
 class Permits:
-    """Who may write what to a log, as far as it was scanned."""
+    """Who may write what to a log, behind the entries that were judged."""
 
-    def __init__(
-        self, origin: str, policy: Policy, decisions: Iterable[Decision], missing: Iterable[bytes]
-    ) -> None:
+    def __init__(self, origin: str, policy: Policy, decisions: Iterable[Decision]) -> None:
         """Go through the decisions again, in their order.
 
         Args:
-            decisions: as `check` returned them, of all entries so far. What the log states among
-                them it was permitted to, by a key that may be listed no more.
-            missing: entries whose content is not known: one by the log's own key, or by one that
-                may rotate, may have decided something, and nothing is judged meanwhile.
+            decisions: as `check` returned them, of all entries that were judged. What the log
+                states among them it was permitted to, by a key that may be listed no more.
         """
+        self._origin, self._policy = origin, policy
         keys = [key for key in policy.keys_of(origin) if isinstance(key, Verifier)]
         self._replay = Replay(Verifier(name=origin, public_key=bytes(32)))
         self._replay.permits.clear()
@@ -63,34 +58,32 @@ class Permits:
         self._own = {key_sha256(key.public_key) for key in keys}
         self._decisions: dict[int, Decision] = {}
         for decision in decisions:
-            event = from_content(decision.content, decision.entry[1:33], decision.entry[65:])
-            if event.event_type == key_rotated.TYPE:
-                with suppress(ForbiddenError):  # kept while it was not known whether it was
-                    self._replay.follow(event, decision.index)
-            else:
-                self._replay.note(event, decision.index)
-            self._decisions[decision.index] = decision
-        self._gap = any(self._may_decide(entry) for entry in missing)
+            self._go_through(decision)
 
     def check(
         self, seen: Sequence[Seen], tree: Tree, keys: Mapping[bytes, bytes]
-    ) -> tuple[list[Fact], list[Decision]]:
+    ) -> tuple[list[Fact], list[Decision], int]:
         """Check that entries were permitted, in their order, and take note of decisions.
 
+        It ends before the first that may have decided something that is not known: what is behind
+        it can only be judged with it.
+
         Args:
+            seen: the entries that follow on what was judged before; at least one.
             keys: public keys by their hash: those of the entries.
 
         Returns:
-            Facts about those that were not, and the new decisions.
+            Facts about those that were not, the new decisions, and the index up to which they
+            were judged.
         """
         facts: list[Fact] = []
         made: list[Decision] = []
         for each in seen:
             if each.event is None:
-                self._gap = self._gap or self._may_decide(each.entry)
+                if each.lacking and self.may_decide(each.entry):
+                    return facts, made, each.index
                 continue
-            own = each.entry[33:65] in self._own
-            judged = (self._replay.decisions or own) and not self._gap
+            judged = self._replay.decisions or each.entry[33:65] in self._own
             before = self._replay.decisions
             try:
                 self._replay.follow(each.event, each.index)
@@ -98,23 +91,43 @@ class Permits:
                 if judged:
                     key = keys[each.entry[33:65]]
                     facts.append(self._forbidden(each.index, each.entry, key, error, tree))
-                if not self._gap or each.event.event_type != key_rotated.TYPE:
-                    continue
-            # Behind a gap, what has no effect now may have one when it is filled.
-            late = self._gap and each.event.event_type in DECIDING
-            changed = self._replay.decisions != before
-            if changed or late or each.event.event_type == EVENT_ACCEPTED:
+                continue
+            if self._replay.decisions != before or each.event.event_type == EVENT_ACCEPTED:
                 made.append(
                     Decision(index=each.index, entry=each.entry, content=each.event.content)
                 )
                 self._decisions[each.index] = made[-1]
-        return facts, made
+        return facts, made, seen[-1].index + 1
 
-    def _may_decide(self, entry: bytes) -> bool:
+    def check_late(
+        self, seen: Iterable[Seen], tree: Tree, keys: Mapping[bytes, bytes]
+    ) -> list[Fact]:
+        """Check entries that were passed over, because their content was not known: each by what
+        was decided before it. It decided nothing itself: else it would not have been passed over.
+        """
+        then = Permits(self._origin, self._policy, ())
+        later = deque(self._decisions.values())
+        facts: list[Fact] = []
+        for each in sorted(seen):
+            while later and later[0].index < each.index:
+                then._go_through(later.popleft())
+            facts += then.check([each], tree, keys)[0]
+        return facts
+
+    def may_decide(self, entry: bytes) -> bool:
         """Tell whether an entry of unknown content may have changed who may write."""
         permit = self._replay.permits.get(entry[33:49].hex())
         rotates = permit is not None and key_rotated.TYPE in permit.event_types
         return rotates or entry[33:65] in self._own
+
+    def _go_through(self, decision: Decision) -> None:
+        event = from_content(decision.content, decision.entry[1:33], decision.entry[65:])
+        if event.event_type == key_rotated.TYPE:
+            with suppress(ForbiddenError):  # up to 0.2.3 some were kept that nobody was permitted
+                self._replay.follow(event, decision.index)
+        else:
+            self._replay.note(event, decision.index)
+        self._decisions[decision.index] = decision
 
     def _forbidden(
         self, index: int, raw: bytes, key: bytes, error: ForbiddenError, tree: Tree

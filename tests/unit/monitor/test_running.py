@@ -36,7 +36,7 @@ from translog.net.client import Client
 from translog.pith import event as events
 from translog.pith.key import fingerprint_hex
 from translog.pith.kinds import decisions
-from translog.store.follower import Changes, FactRow, Follower, MarkRow
+from translog.store.follower import Changes, DecisionRow, FactRow, Follower, MarkRow
 from translog.store.keys import write_key
 from translog.testing.events import (
     KEY,
@@ -358,14 +358,26 @@ def test_a_log_that_publishes_what_it_owed_is_judged_again(tmp_path, told):
     with lying_log() as log:
         log.truth.public_keys += [pith_key(LOG_KEY), pith_key(other)]
         log.append([allowed(KEY), *EVENTS, missing := allowed(signing_key("third"))])
+        behind = [attestation(899, key=other), attestation(898, key=signing_key("third"))]
+        log.truth.public_keys += [pith_key(signing_key(name)) for name in ("third", "fourth")]
+        log.append([*behind, later := allowed(other)])
         for path in (event_path(missing.content_sha256), f"events/000.p/{log.truth.size}"):
             log.withhold(path, "me")
+        for shown in (False, True):  # and it is started anew in between
+            if shown:
+                log.relent("me")
+                with Follower(tmp_path / "monitor.db") as store:  # as 0.2.3 left it
+                    store.add(origin)
+                    row = DecisionRow(log.truth.size - 1, log.truth.entries[-1], later.content)
+                    changes = Changes(position=store.position(origin) or b"", decisions=[row])
+                    store.commit(origin, origin, changes, [], 0)
+            with Monitor.open(config(tmp_path, followed(log)), Clock().clocks()) as monitor:
+                monitor.once()
+            assert [alert["sentence"].split(" had ")[0] for alert in told()] == [
+                f"{origin} has as entry {log.truth.size - 3} what it"
+            ] * shown
         with Monitor.open(config(tmp_path, followed(log)), Clock().clocks()) as monitor:
-            monitor.once()
-            log.relent("me")
-            monitor.once()
-            assert told() == []
-            log.append([attestation(900, key=other)])
+            log.append([attestation(900, key=other), attestation(901, key=signing_key("fourth"))])
             monitor.once()
             assert [alert["kind"] for alert in told()] == ["forbidden-entry"]
 

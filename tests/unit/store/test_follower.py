@@ -121,6 +121,22 @@ def test_a_log_takes_its_marks_along_into_another_family(file):
         assert store.find("y", [5]) == [MarkRow(5, "y", 9)]
 
 
+def test_what_an_earlier_version_did_not_judge_is_judged_from_what_is_owed_on(file):
+    names = ("0001_follower", "0002_family")
+    first = Schema(SCHEMA.noun, SCHEMA.name, {name: STEPS[name] for name in names}, REMEDY)
+    here, there = b'{"state": "\xc3\xb6", "conditions": {}}', b'{"conditions": {"a": 1}}'
+    with closing(database.create(file, first)) as db, db:
+        rows = [(1, LOG, here), (2, NEXT, there), (3, "y", None)]
+        db.executemany("INSERT INTO followed (log_id, origin, position) VALUES (?, ?, ?)", rows)
+        owed = [(1, 7, b"", 1, 1), (1, 5, b"", 1, 1), (3, 5, b"", 1, 1)]
+        db.executemany("INSERT INTO owed VALUES (?, ?, ?, ?, ?)", owed)
+    with Follower(file) as store:
+        for origin in (LOG, NEXT, "y"):
+            store.add(origin)
+        positions = [store.position(origin) for origin in (LOG, NEXT, "y")]
+    assert positions == [here[:-1] + b', "judged": 5}', there, None]
+
+
 def test_what_is_owed_is_asked_for_in_turn_and_may_be_paid(file):
     with Follower(file) as store:
         store.add(LOG)

@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -39,7 +40,10 @@ from translog.testing.events import (
 from translog.testing.log import LyingLog, lying_log
 from translog.testing.published import LOG_KEY, Published, entry_of
 from translog.verify.monitor_events import Watch
+from translog.verify.monitor_facts import Fact
 from translog.verify.monitor_heads import Place
+from translog.verify.monitor_permits import Decision, Permits
+from translog.verify.monitor_steps import Step
 
 PREVIOUS = f"sha256:{'ab' * 32}"
 OTS_HEAD = bytes.fromhex("004f70656e54696d657374616d7073000050726f6f6600bf89e2e884e892940108")
@@ -954,9 +958,276 @@ def test_a_rotation_that_nobody_was_permitted_counts_for_nothing_later(governed)
     owed(governed, decision)
     assert monitor.turn() == []
     governed.relent("me")
-    assert monitor.turn() == []
+    (fact,) = monitor.turn()
+    assert fact.about[1] == governed.truth.entries[-1][1:33].hex()
     governed.append([attestation(1, key=second)])
     assert kinds(monitor.turn()) == ["forbidden-entry"]
+
+
+# What the log decided, and did not show at once
+
+
+def revocation(log: LyingLog, key: SigningKey = KEY) -> Event:
+    payload = decisions.build_revoked(fingerprint=fingerprint_hex(key.public_key))
+    return stated(log, decisions.KEY_REVOKED, payload)
+
+
+def withhold(log: LyingLog, *events: Event) -> None:
+    """Withhold the contents of logged events, singly and in the file of all."""
+    for event in events:
+        log.withhold(event_path(event.content_sha256), "me")
+    log.withhold(f"events/000.p/{log.truth.size}", "me")
+
+
+def as_if_all_had_been_shown(log: LyingLog, monitor: Watcher) -> bool:
+    """Tell whether a monitor knows the same of permits as one from which nothing was kept."""
+    other = watching(log, client="other")
+    other.turn()
+
+    def accused(each: Watcher) -> dict[str, Any]:
+        return {
+            name: (fact.sentence, fact.evidence.claim.reason, fact.evidence.claim.decision is None)
+            for name, fact in each.facts.items()
+            if fact.kind == "forbidden-entry"
+        }
+
+    return (accused(monitor), monitor.decisions) == (accused(other), other.decisions)
+
+
+def test_an_entry_behind_a_withheld_decision_is_judged_when_that_is_shown(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    decision, forbidden = revocation(governed), attestation(1)
+    governed.append([decision, forbidden, allowed(governed), attestation(2)])
+    withhold(governed, decision)
+    assert monitor.turn() == []
+    governed.append([attestation(3)])
+    assert monitor.turn() == []
+    governed.relent("me")
+    (fact,) = monitor.turn()
+    assert fact.about == (str(governed.truth.size - 4), forbidden.content_sha256.hex())
+    assert fact.evidence.claim.reason == "revoked-key"
+    assert fact.evidence.claim.decision is not None
+    assert as_if_all_had_been_shown(governed, monitor)
+    assert monitor.turn() == []
+    assert monitor.position.judged == governed.truth.size
+
+
+def test_what_a_withheld_decision_permits_is_no_fault(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    decision = allowed(governed, other)
+    governed.append([decision, *more(0, 1, key=other), revocation(governed, other)])
+    withhold(governed, decision)
+    assert monitor.turn() == []
+    governed.append([attestation(1)])
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == monitor.turn() == []
+    assert as_if_all_had_been_shown(governed, monitor)
+    governed.append([attestation(2, key=other)])
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_a_decision_that_is_withheld_for_one_question_only_hides_nothing(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    decision = revocation(governed)
+    governed.append([decision, attestation(1)])
+    fetch, asked = governed.fetch("me"), []
+
+    def get(path: str, limit: int) -> bytes:
+        if path.startswith("event") and len(asked) < 2:
+            asked.append(path)
+            raise MissingError("not here")
+        return fetch(path, limit)
+
+    monitor.lets_go_of(fetch=get)
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+@pytest.mark.parametrize("apart", [0, 300])
+def test_of_two_withheld_decisions_the_later_may_be_shown_first(governed, apart):
+    monitor = watching(governed)
+    monitor.turn()
+    other = signing_key("other")
+    one, two = revocation(governed), allowed(governed, other)
+    governed.append([one, attestation(1)])
+    withhold(governed, one, two)
+    assert monitor.turn() == []
+    governed.append([allowed(governed), *more(0, apart), two])
+    governed.withhold(f"events/000.p/{governed.truth.size}", "me")
+    governed.withhold("events/000", "me")
+    governed.withhold(f"events/001.p/{governed.truth.size - 256}", "me")
+    assert monitor.turn() == []
+    governed.append([attestation(2, key=other), revocation(governed, other)])
+    governed.append([attestation(3, key=other)])
+    assert monitor.turn() == []
+    governed.relent("me")
+    withhold(governed, one)
+    governed.withhold("events/000", "me")
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert kinds(monitor.turn()) == ["forbidden-entry"] * 2
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_the_first_of_two_withheld_decisions_may_be_shown_first(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    other = signing_key("other")
+    one, two = revocation(governed), allowed(governed, other)
+    governed.append([one, attestation(1), two, attestation(2, key=other), attestation(3)])
+    withhold(governed, one, two)
+    assert monitor.turn() == []
+    governed.relent("me")
+    withhold(governed, two)
+    assert kinds(monitor.turn()) == ["forbidden-entry"]  # as far as it is known
+    governed.relent("me")
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_what_is_shown_before_the_decision_that_permits_it_is_no_fault(governed):
+    monitor = watching(governed)
+    other = signing_key("other")
+    decision, permitted = allowed(governed, other), attestation(1, key=other)
+    governed.append([decision, permitted])
+    withhold(governed, decision, permitted)
+    assert monitor.turn() == []
+    governed.relent("me")
+    withhold(governed, decision)
+    assert monitor.turn() == []
+    governed.relent("me")
+    assert monitor.turn() == []
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_an_entry_whose_own_content_is_withheld_is_judged_as_of_its_index(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    forbidden, permitted = attestation(1), attestation(2)
+    governed.append([revocation(governed), forbidden, allowed(governed), permitted])
+    governed.append([revocation(governed)])
+    withhold(governed, forbidden, permitted)
+    assert monitor.turn() == []
+    assert monitor.position.judged == governed.truth.size
+    governed.relent("me")
+    (fact,) = monitor.turn()
+    assert fact.about[1] == forbidden.content_sha256.hex()
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_an_entry_that_is_wrong_hides_nothing_behind_it(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    nonsense = b"nonsense"
+    digest = sha256(nonsense).digest()
+    forged = EVENTS[0]._replace(content_sha256=digest, signature=LOG_KEY.sign(digest))
+    with_entry(governed, entry_of(forged, LOG_KEY.public_key).encode(), nonsense)
+    governed.append([revocation(governed), attestation(1)])
+    assert sorted(kinds(monitor.turn())) == ["forbidden-entry", "invalid-entry"]
+
+
+def test_a_monitor_that_ends_between_payment_and_judgement_goes_on_there(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    decision = revocation(governed)
+    governed.append([decision, *more(0, 300)])
+    withhold(governed, decision)
+    governed.withhold("events/000", "me")
+    assert monitor.turn() == []
+    governed.relent("me")
+    keep, found = monitor.keep, []
+    for steps in range(1, 6):  # it ends after so many steps
+
+        def one(step: Step, left: list[int]) -> list[Fact]:
+            if not left:
+                raise InterruptedError
+            left.pop()
+            return keep(step)
+
+        left = [0] * steps
+        monitor.keep = lambda step, left=left: one(step, left)
+        with suppress(InterruptedError):
+            monitor.turn()
+    monitor.keep = keep
+    found = monitor.turn()
+    assert found == []
+    assert kinds(list(monitor.facts.values())) == ["forbidden-entry"] * 300
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_what_is_not_judged_for_long_is_told_although_the_log_pays_and_withholds_again(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    decision = revocation(governed)
+    governed.append([decision, attestation(1)])
+    withhold(governed, decision)
+    assert monitor.turn() == []
+    path, fetch, asked = event_path(decision.content_sha256), governed.fetch("other"), []
+
+    def get(asked_for: str, limit: int) -> bytes:
+        if asked_for.startswith("events/"):
+            raise MissingError("not here")
+        if asked_for == path:
+            asked.append(path)
+            if len(asked) % 2 == 0:  # shown when it is asked for again, and not when it is read
+                raise MissingError("not here")
+        return fetch(asked_for, limit)
+
+    monitor.lets_go_of(fetch=get)
+    found = [fact for _ in range(12) for fact in monitor.turn()]
+    (fact,) = found
+    assert (fact.kind, fact.severity, fact.evidence) == ("unjudged", "alarm", None)
+    size = governed.truth.size
+    assert f"2 entries from {size - 2} on are not judged" in fact.sentence
+    monitor.lets_go_of(fetch=governed.fetch("other"))
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert not monitor.position.conditions
+
+
+def test_what_is_withheld_when_it_is_read_again_is_judged_once_it_is_paid(governed):
+    monitor = watching(governed)
+    monitor.turn()
+    decision, linked = revocation(governed), attestation(1, prev_event=PREVIOUS)
+    governed.append([decision, linked, attestation(2)])
+    withhold(governed, decision)
+    assert monitor.turn() == []
+    governed.relent("me")
+    withhold(governed, linked)
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert list(monitor.owed) == [governed.truth.size - 2]
+    governed.relent("me")
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert as_if_all_had_been_shown(governed, monitor)
+
+
+def test_a_bundle_that_is_withheld_when_it_is_read_again_is_told_when_that_lasts(governed):
+    monitor = watching(governed, check_every=50)
+    monitor.turn()
+    decision = revocation(governed)
+    governed.append([decision, attestation(1)])
+    withhold(governed, decision)
+    assert monitor.turn() == monitor.turn(50) == []
+    governed.relent("me")
+    governed.withhold(f"tile/entries/000.p/{governed.truth.size}", "me")
+    found = [fact for _ in range(16) for fact in monitor.turn()]
+    assert kinds(found) == ["withheld"]
+    governed.relent("me")
+    assert kinds(monitor.turn()) == ["forbidden-entry"]
+    assert not monitor.position.conditions
+
+
+def test_a_rotation_that_was_kept_and_is_none_counts_for_nothing():
+    other, second = signing_key("other"), signing_key("second")
+    made = rotation(other, second)
+    kept = Decision(index=3, entry=entry_of(made, other.public_key).encode(), content=made.content)
+    verifier = NoteSigner(name="example.com/log", key=LOG_KEY).verifier
+    permits = Permits("example.com/log", believing(verifier), [kept])
+    assert not permits.may_decide(entry_of(attestation(1, key=second), second.public_key).encode())
 
 
 # Watch lists and bundles
