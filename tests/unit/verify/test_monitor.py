@@ -497,6 +497,23 @@ def test_a_log_can_sign_any_number_of_larger_heads_and_few_are_kept(log):
 # What is published
 
 
+def test_right_entries_that_are_not_those_that_the_log_signed_are_not_scanned(log):
+    log.append(more(0, 300))
+    other, fetch = log.truth.rewritten(3, more(1_000, log.truth.size - 3)), log.fetch("me")
+    other.publish()
+
+    def get(path: str, limit: int) -> bytes:
+        theirs = path.startswith(("tile/entries/", "tile/0/000", "event"))
+        return other.files[path] if theirs else fetch(path, limit)
+
+    monitor = watching(log)
+    monitor.lets_go_of(fetch=get)
+    (fact,) = monitor.turn()
+    assert (fact.kind, fact.severity) == ("corrupt", "alarm")
+    assert "is not what the log has signed" in fact.sentence
+    assert monitor.position.size == 0
+
+
 @pytest.mark.parametrize("path", ["tile/0/000.p/10", "tile/entries/000.p/10", "keys.json"])
 def test_what_is_withheld_is_told_when_it_lasts(log, path):
     log.withhold(path, "me")
