@@ -270,7 +270,7 @@ class Following:
             decisions = [
                 Decision(index=row.leaf_index, entry=row.entry, content=row.content)
                 for row in self._store.decisions(origin)
-                if row.leaf_index < self._position.judged  # up to 0.2.3 others were kept, too
+                if row.leaf_index < self._position.judged  # up to 0.2.2 others were kept, too
             ]
             self._allowed = Permits(origin, self.config.policy, decisions)
         return self._allowed

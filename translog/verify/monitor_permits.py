@@ -123,7 +123,7 @@ class Permits:
     def _go_through(self, decision: Decision) -> None:
         event = from_content(decision.content, decision.entry[1:33], decision.entry[65:])
         if event.event_type == key_rotated.TYPE:
-            with suppress(ForbiddenError):  # up to 0.2.3 some were kept that nobody was permitted
+            with suppress(ForbiddenError):  # up to 0.2.2 some were kept that nobody was permitted
                 self._replay.follow(event, decision.index)
         else:
             self._replay.note(event, decision.index)

@@ -366,7 +366,7 @@ def test_a_log_that_publishes_what_it_owed_is_judged_again(tmp_path, told):
         for shown in (False, True):  # and it is started anew in between
             if shown:
                 log.relent("me")
-                with Follower(tmp_path / "monitor.db") as store:  # as 0.2.3 left it
+                with Follower(tmp_path / "monitor.db") as store:  # as 0.2.2 left it
                     store.add(origin)
                     row = DecisionRow(log.truth.size - 1, log.truth.entries[-1], later.content)
                     changes = Changes(position=store.position(origin) or b"", decisions=[row])
