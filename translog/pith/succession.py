@@ -6,6 +6,7 @@ not, the two together convict whoever signed them, and no further knowledge is n
 second may have been made in either order: they convict only if each lacks an event of the other.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from translog.errors import ConflictError, SubjectError
@@ -45,8 +46,8 @@ def succeed(earlier: Bundle, later: Bundle) -> Succession:
             f"bundle about {later.pith_number} was made at {later.built_at}, and the one held"
             f" at {earlier.built_at}: it is an old one"
         )
-    held, now = ids(earlier), ids(later)
-    added = tuple(dict(event) for event in later.events if event["event_id"] not in held)
+    held, now = event_ids(earlier), event_ids(later)
+    added = tuple(dict(event) for event in later.events if _id(event) not in held)
     dropped = tuple(event_id for event_id in held if event_id not in now)
     if dropped and not added and later.built_at == earlier.built_at:
         raise ConflictError(
@@ -56,6 +57,12 @@ def succeed(earlier: Bundle, later: Bundle) -> Succession:
     return Succession(added=added, dropped=dropped)
 
 
-def ids(bundle: Bundle) -> dict[str, None]:
-    """Return the ids that a bundle's events state, in order."""
-    return dict.fromkeys(str(event["event_id"]) for event in bundle.events)
+def event_ids(bundle: Bundle) -> dict[str, None]:
+    """Return the ids that a bundle's events state, in order. What states none is no event."""
+    stated = map(_id, bundle.events)
+    return dict.fromkeys(each for each in stated if each is not None)
+
+
+def _id(event: Mapping[str, Any]) -> str | None:
+    stated = event.get("event_id")
+    return stated if type(stated) is str else None

@@ -15,7 +15,7 @@ from translog.pith import shape
 from translog.pith.bundle import Bundle
 from translog.pith.event import Event
 from translog.pith.key import find
-from translog.pith.succession import succeed
+from translog.pith.succession import event_ids, succeed
 from translog.verify.claims import EVIDENCE, Logged, Verdict, blame, in_words, moment
 from translog.verify.findings import Trust
 
@@ -164,11 +164,6 @@ class DroppedEvent:
             limits=(),
             accused=frozenset({key.hex()}),
         )
-
-
-def event_ids(bundle: Bundle) -> set[str]:
-    """Return the ids that a bundle's events state."""
-    return {str(value.get("event_id")) for value in bundle.events}
 
 
 def tree_sizes(bundle: Bundle, accused: Trust, origin: str) -> Iterator[int]:

@@ -8,7 +8,8 @@ from translog.formats.published import Fetch
 from translog.pith import bundle as pith_bundle
 from translog.pith.bundle import MAX_BUNDLE_BYTES, Bundle, path_of
 from translog.pith.event import event_id
-from translog.verify.claims_bundles import HiddenEvent, event_ids
+from translog.pith.succession import event_ids
+from translog.verify.claims_bundles import HiddenEvent
 from translog.verify.findings import Trust
 from translog.verify.monitor_entries import Tree
 from translog.verify.monitor_events import Hit

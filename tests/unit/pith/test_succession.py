@@ -9,7 +9,7 @@ from translog.errors import ConflictError, SubjectError
 from translog.formats.canonical import canonical
 from translog.pith.build import build_bundle
 from translog.pith.bundle import Bundle, parse
-from translog.pith.succession import ids, succeed
+from translog.pith.succession import event_ids, succeed
 
 FIRST = created(ALICE)
 NOTES = [note_event(BOB, created_at=f"2026-06-0{day}T12:00:00Z") for day in range(1, 5)]
@@ -73,4 +73,15 @@ def test_bundles_by_two_keys_or_about_two_records_are_not_compared() -> None:
 
 def test_ids_are_in_the_bundles_order() -> None:
     want = [FIRST["event_id"], *(note["event_id"] for note in NOTES)]
-    assert [*ids(made(*reversed(NOTES)))] == want
+    assert [*event_ids(made(*reversed(NOTES)))] == want
+
+
+def test_what_states_no_id_is_no_event_that_could_be_dropped() -> None:
+    def with_odd(bundle: Bundle, *odd: Any) -> Bundle:
+        events = [*bundle.value["events"], *odd]
+        return parse(canonical({**bundle.value, "events": events}))
+
+    odd = [{}, {"event_id": []}, {"event_id": None}]
+    assert [*event_ids(with_odd(made(), *odd))] == [FIRST["event_id"]]
+    assert succeed(with_odd(made(), *odd), made(at=LATER)) == ((), ())
+    assert succeed(made(), with_odd(made(at=LATER), *odd)) == (tuple(odd), ())
